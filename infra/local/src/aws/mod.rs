@@ -1,0 +1,3 @@
+//! AWS in a box: DynamoDB, SQS and EventBridge in this process, behind the wire formats of AWS.
+
+pub mod wire;

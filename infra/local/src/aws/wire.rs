@@ -1,0 +1,31 @@
+//! What a request to AWS and its answer are, once HTTP is taken off.
+//!
+//! All three services that the box speaks (DynamoDB, SQS, EventBridge) use AWS's JSON protocol: the operation
+//! in `x-amz-target`, a JSON body each way, errors as `{"__type", "message"}`.
+
+use serde::Serialize;
+use serde_json::json;
+
+/// The answer of a service to one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status: 200, or 400 and above for an error.
+    pub status: u16,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A call that succeeded.
+    pub fn ok(body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => Self { status: 200, body },
+            Err(error) => Self::error(500, "InternalFailure", &error.to_string()),
+        }
+    }
+
+    /// A call that was refused; `kind` is the error's name, with its namespace where AWS sends one.
+    pub fn error(status: u16, kind: &str, message: &str) -> Self {
+        Self { status, body: json!({"__type": kind, "message": message}).to_string().into_bytes() }
+    }
+}

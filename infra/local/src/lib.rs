@@ -1,0 +1,3 @@
+//! Knockback on one machine: AWS in a box, and the runner that starts everything.
+
+pub mod aws;
