@@ -3,6 +3,32 @@
 //! No async, no AWS, no clock, no randomness: the crate without its `adapters` feature is this module, and CI
 //! builds it so.
 
+mod address;
+mod attempt;
+mod caller;
+mod event;
+mod fields;
+mod ids;
+mod pattern;
+pub mod payload;
+mod policy;
+mod subscription;
+#[cfg(test)]
+pub(crate) mod test_values;
 mod time;
+mod webhook;
 
+pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
+pub use attempt::{
+    AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
+    gate,
+};
+pub use caller::{Caller, Member, Scope};
+pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
+pub use fields::{FieldErrors, Fields, JSON_DEPTH_MAX, RawObject, is_shallow};
+pub use ids::{AppId, CompanyId, DeliveryId, EventId, ID_BYTES_MAX, InvalidId, UserId, WebhookId};
+pub use pattern::{ANY, Pattern, Version};
+pub use policy::{InvalidPolicy, NUMBERS, Policies, Policy};
+pub use subscription::Subscription;
 pub use time::Timestamp;
+pub use webhook::{Health, Sealed, Webhook};

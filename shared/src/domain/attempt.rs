@@ -1,0 +1,334 @@
+//! What becomes of a delivery: whether it is attempted now, and what an attempt's end leads to.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Health, Policy, Timestamp, Webhook};
+
+/// How long an attempt belongs to who has started it. The visibility timeout of the queues that deliver reads: when
+/// it is over, the message comes again, and whoever gets it may take the attempt over.
+pub const LEASE: Duration = Duration::from_secs(180);
+
+/// While all is well, a success is written to its webhook once in this time.
+const SUCCESS_NOTED_EVERY: Duration = Duration::from_hours(1);
+
+/// Counts the attempts of a delivery: 1 is the original, the others are retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AttemptNumber(u32);
+
+impl AttemptNumber {
+    /// The original attempt.
+    pub const ORIGINAL: Self = Self(1);
+
+    /// The attempt with this number, from 1.
+    pub const fn new(number: u32) -> Option<Self> {
+        if number == 0 { None } else { Some(Self(number)) }
+    }
+
+    /// The number, from 1.
+    pub const fn as_number(self) -> u32 {
+        self.0
+    }
+
+    /// Whether it is the original attempt.
+    pub const fn is_original(self) -> bool {
+        self.0 == 1
+    }
+
+    /// The attempt after it.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// What is known of an attempt once it has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEnd {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The status that the receiver answered, if it answered.
+    pub status: Option<u16>,
+    /// Why it failed, for the owner to read; `None` if it succeeded.
+    pub error: Option<String>,
+    /// The start of the answer's body.
+    pub answer: Option<String>,
+}
+
+impl AttemptEnd {
+    /// Whether the receiver acknowledged the delivery.
+    pub fn is_success(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+/// Why a delivery ends without another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// Its webhook is gone.
+    Removed,
+    /// The event came while its webhook was banned.
+    Banned,
+}
+
+impl DropReason {
+    /// The word for it in logs and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Banned => "banned",
+        }
+    }
+}
+
+/// What to do with a delivery whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Attempt it now.
+    Deliver,
+    /// Attempt it not before then.
+    Wait(Timestamp),
+    /// Do not attempt it again.
+    Drop(DropReason),
+}
+
+/// Decides whether an attempt may start now. `accepted_at` is when Knockback took the event: the same for all copies of its messages.
+///
+/// New events are dropped while a ban is on; an original that was accepted before it waits for its end; retries run
+/// on their schedule (design: Where the sources are silent).
+pub fn gate(
+    webhook: Option<&Webhook>,
+    number: AttemptNumber,
+    accepted_at: Timestamp,
+    now: Timestamp,
+) -> Gate {
+    let Some(webhook) = webhook.filter(|webhook| webhook.removed_at.is_none()) else {
+        return Gate::Drop(DropReason::Removed);
+    };
+    if !number.is_original() {
+        return Gate::Deliver;
+    }
+    if webhook.health.was_banned_at(accepted_at) {
+        return Gate::Drop(DropReason::Banned);
+    }
+    match webhook.health.banned_until {
+        Some(until) if webhook.health.is_banned(now) => Gate::Wait(until),
+        _ => Gate::Deliver,
+    }
+}
+
+/// A retry that is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Which attempt.
+    pub number: AttemptNumber,
+    /// Not before then.
+    pub due: Timestamp,
+}
+
+/// What a failed attempt leads to. All of it is written at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AfterFailure {
+    /// The retry that follows; `None` if the delivery is given up.
+    pub retry: Option<Retry>,
+    /// The webhook's health from now on.
+    pub health: Health,
+}
+
+/// Decides what follows a failed attempt.
+///
+/// Only an original adds a strike, and none while a ban is on; the strike that makes the policy's number begins the
+/// ban. A retry's delay counts from the end of the failed attempt.
+pub fn after_failure(
+    policy: &Policy,
+    health: &Health,
+    number: AttemptNumber,
+    end: &AttemptEnd,
+) -> AfterFailure {
+    let at = end.ended_at;
+    let delay = usize::try_from(number.as_number() - 1).ok().and_then(|index| policy.retries.get(index));
+    let mut next = Health {
+        failing_since: still_failing_since(health)
+            .or(Some(at))
+            .filter(|_| health.last_success_at <= Some(at)),
+        last_failure_at: health.last_failure_at.max(Some(at)),
+        last_http_status: if health.last_attempt_at() <= Some(at) {
+            end.status
+        } else {
+            health.last_http_status
+        },
+        ..health.clone()
+    };
+    if number.is_original() && !health.is_banned(at) {
+        next.strikes = health.strikes_at(policy, at).saturating_add(1);
+        if next.strikes >= policy.strikes {
+            (next.banned_from, next.banned_until) = (Some(at), Some(at + policy.ban));
+        }
+    }
+    AfterFailure { retry: delay.map(|delay| Retry { number: number.next(), due: at + *delay }), health: next }
+}
+
+/// The first failure after the last success that is still without a success.
+fn still_failing_since(health: &Health) -> Option<Timestamp> {
+    health.failing_since.filter(|since| health.last_success_at < Some(*since))
+}
+
+/// Decides what a success changes: nothing, unless the webhook was failing or no success was noted for an hour.
+pub fn after_success(health: &Health, end: &AttemptEnd) -> Option<Health> {
+    let at = end.ended_at;
+    if health.last_success_at >= Some(at) {
+        return None;
+    }
+    let note = health.last_success_at.is_none_or(|last| at.since(last) >= SUCCESS_NOTED_EVERY);
+    let status_is_news = health.last_http_status != end.status;
+    if !note && health.failing_since.is_none() && !status_is_news {
+        return None;
+    }
+    Some(Health {
+        failing_since: health.failing_since.filter(|since| *since > at),
+        last_success_at: Some(at),
+        last_http_status: if health.last_failure_at <= Some(at) {
+            end.status
+        } else {
+            health.last_http_status
+        },
+        ..health.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Policies, test_values::webhook};
+
+    fn policy() -> Policy {
+        Policies::default().pipedrive
+    }
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_ms(secs * 1000)
+    }
+
+    fn failure(secs: i64) -> AttemptEnd {
+        AttemptEnd {
+            started_at: at(secs - 1),
+            ended_at: at(secs),
+            status: Some(500),
+            error: Some("answered 500".to_owned()),
+            answer: None,
+        }
+    }
+
+    fn success(secs: i64) -> AttemptEnd {
+        AttemptEnd { status: Some(200), error: None, ..failure(secs) }
+    }
+
+    fn number(number: u32) -> AttemptNumber {
+        AttemptNumber::new(number).expect("from 1")
+    }
+
+    #[test]
+    fn retries_come_3_30_and_150_seconds_after_the_end_of_the_failure_before() {
+        let due = |n| after_failure(&policy(), &Health::default(), number(n), &failure(1000)).retry;
+        assert_eq!(due(1), Some(Retry { number: number(2), due: at(1003) }));
+        assert_eq!(due(2), Some(Retry { number: number(3), due: at(1030) }));
+        assert_eq!(due(3), Some(Retry { number: number(4), due: at(1150) }));
+        assert_eq!(due(4), None);
+    }
+
+    fn strike(health: &Health, secs: i64) -> Health {
+        after_failure(&policy(), health, AttemptNumber::ORIGINAL, &failure(secs)).health
+    }
+
+    #[test]
+    fn exactly_ten_failed_originals_earn_a_ban_of_30_minutes_and_then_the_counter_is_0() {
+        let mut health = Health::default();
+        for n in 1..=9 {
+            health = strike(&health, n);
+            assert_eq!((health.strikes, health.banned_until), (u32::try_from(n).expect("small"), None));
+        }
+        health = strike(&health, 10);
+        assert_eq!(
+            (health.strikes, health.banned_from, health.banned_until),
+            (10, Some(at(10)), Some(at(1810)))
+        );
+        assert!(health.is_banned(at(1809)) && !health.is_banned(at(1810)));
+        assert_eq!(strike(&health, 100).strikes, 10, "an original that ends during the ban adds nothing");
+        assert_eq!((health.strikes_at(&policy(), at(1809)), health.strikes_at(&policy(), at(1810))), (10, 0));
+        assert_eq!(strike(&health, 1811).strikes, 1);
+    }
+
+    #[test]
+    fn a_failed_retry_adds_no_strike() {
+        let after = after_failure(&policy(), &Health::default(), number(2), &failure(5));
+        assert_eq!((after.health.strikes, after.health.failing_since), (0, Some(at(5))));
+    }
+
+    #[test]
+    fn a_ban_drops_what_came_during_it_and_delays_what_came_before() {
+        let mut webhook = webhook("1", "10", None);
+        (webhook.health.banned_from, webhook.health.banned_until) = (Some(at(100)), Some(at(200)));
+        let gate = |n, accepted, now| gate(Some(&webhook), number(n), at(accepted), at(now));
+        assert_eq!(gate(1, 99, 150), Gate::Wait(at(200)));
+        assert_eq!(gate(1, 99, 200), Gate::Deliver);
+        assert_eq!(gate(1, 100, 150), Gate::Drop(DropReason::Banned));
+        assert_eq!(gate(1, 199, 201), Gate::Drop(DropReason::Banned));
+        assert_eq!(gate(1, 200, 201), Gate::Deliver);
+        assert_eq!(gate(2, 100, 150), Gate::Deliver);
+    }
+
+    #[test]
+    fn a_webhook_that_is_gone_ends_its_deliveries() {
+        let mut webhook = webhook("1", "10", None);
+        assert_eq!(gate(None, number(2), at(1), at(2)), Gate::Drop(DropReason::Removed));
+        webhook.removed_at = Some(at(1));
+        assert_eq!(gate(Some(&webhook), number(2), at(1), at(2)), Gate::Drop(DropReason::Removed));
+    }
+
+    #[test]
+    fn the_healthy_path_writes_a_success_once_an_hour() {
+        let first = after_success(&Health::default(), &success(10)).expect("the first is noted");
+        assert_eq!(after_success(&first, &success(3609)), None);
+        assert!(after_success(&first, &success(3610)).is_some());
+        let failing = strike(&first, 20);
+        let recovered = after_success(&failing, &success(30)).expect("a recovery is noted");
+        assert_eq!((recovered.failing_since, recovered.strikes), (None, 1), "a success keeps the strikes");
+    }
+
+    proptest! {
+        /// In whatever order ends are written, failing_since is the first failure after the last success or, where
+        /// that was overwritten out of order, never earlier than it.
+        #[test]
+        fn failing_since_is_never_before_a_noted_success(ends in prop::collection::vec((0_i64..50, any::<bool>()), 0..20)) {
+            let mut health = Health::default();
+            for (secs, ok) in ends {
+                health = if ok {
+                    after_success(&health, &success(secs)).unwrap_or(health)
+                } else {
+                    after_failure(&policy(), &health, number(2), &failure(secs)).health
+                };
+                if let (Some(since), Some(last)) = (health.failing_since, health.last_success_at) {
+                    prop_assert!(since >= last);
+                }
+            }
+        }
+
+        /// Strikes never pass the policy's number, and a ban is on exactly when they have reached it.
+        #[test]
+        fn strikes_stop_at_the_ban(gaps in prop::collection::vec(0_i64..600, 0..100)) {
+            let (mut health, mut now) = (Health::default(), 0);
+            for gap in gaps {
+                now += gap;
+                health = strike(&health, now);
+                prop_assert!(health.strikes <= 10);
+                prop_assert_eq!(health.is_banned(at(now)), health.strikes == 10);
+            }
+        }
+    }
+}

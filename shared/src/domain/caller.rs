@@ -1,0 +1,138 @@
+//! Who is asking, and what they may see (facts: Pipedrive, Who sees what).
+
+use serde::{Deserialize, Serialize};
+
+use super::{AppId, CompanyId, FieldErrors, UserId, Webhook, fields::Fields};
+
+/// A permission of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Everything.
+    #[serde(rename = "admin")]
+    Admin,
+    /// Listing webhooks.
+    #[serde(rename = "webhooks:read")]
+    WebhooksRead,
+    /// Listing, creating and deleting webhooks.
+    #[serde(rename = "webhooks:full")]
+    WebhooksFull,
+}
+
+impl Scope {
+    const ALL: [(&'static str, Self); 3] = [
+        ("admin", Self::Admin),
+        ("webhooks:read", Self::WebhooksRead),
+        ("webhooks:full", Self::WebhooksFull),
+    ];
+}
+
+/// A user of a company, or an app that acts for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The company.
+    pub company: CompanyId,
+    /// The user.
+    pub user: UserId,
+    /// The app, if one acts for the user.
+    pub app: Option<AppId>,
+    /// Whether the user administers the company.
+    pub admin: bool,
+    /// What the token permits.
+    pub scopes: Vec<Scope>,
+    /// Where the user is told what happens to their webhooks.
+    pub contact: Option<String>,
+}
+
+/// Who is asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The platform itself.
+    Platform,
+    /// Somebody of a company.
+    Member(Member),
+}
+
+impl Member {
+    /// Reads what the platform asks a token for.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it, by field.
+    pub fn parse(json: &[u8]) -> Result<Self, FieldErrors> {
+        let mut fields = Fields::parse(json, "")?;
+        for name in ["company_id", "user_id"] {
+            fields.require(name);
+        }
+        let (company, user, app) = (fields.id("company_id"), fields.id("user_id"), fields.id("app"));
+        let (admin, contact) = (fields.flag("admin"), fields.text("contact", 255));
+        let scopes = scopes(&mut fields);
+        fields.finish(|| {
+            let (company, user, scopes) = (company?, user?, scopes.unwrap_or_else(|| vec![Scope::Admin]));
+            Some(Self { company, user, app, admin: admin.unwrap_or(false), scopes, contact })
+        })
+    }
+
+    /// Whether the token permits looking at webhooks.
+    pub fn may_read(&self) -> bool {
+        !self.scopes.is_empty()
+    }
+
+    /// Whether the token permits changing webhooks.
+    pub fn may_write(&self) -> bool {
+        self.scopes.iter().any(|scope| *scope != Scope::WebhooksRead)
+    }
+
+    /// Whether a webhook is this caller's to see, change and delete: an app's are its own for its user; a user's are
+    /// the general ones they own; an admin's are all general ones of the company.
+    pub fn manages(&self, webhook: &Webhook) -> bool {
+        self.company == webhook.company
+            && self.app == webhook.app
+            && (self.user == webhook.owner || self.admin && self.app.is_none())
+    }
+}
+
+fn scopes(fields: &mut Fields<'_>) -> Option<Vec<Scope>> {
+    let words = fields.texts("scopes")?;
+    let scopes: Option<Vec<Scope>> = words
+        .iter()
+        .map(|word| Scope::ALL.iter().find(|(name, _)| name == word).map(|(_, scope)| *scope))
+        .collect();
+    if scopes.as_ref().is_none_or(Vec::is_empty) {
+        fields.refuse("scopes", "must be some of admin, webhooks:read, webhooks:full");
+    }
+    scopes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::test_values::{member, webhook};
+
+    #[test]
+    fn webhooks_are_managed_by_their_owner_their_app_or_an_admin() {
+        let general = webhook("1", "10", None);
+        assert!(member("1", "10", None, false).manages(&general));
+        assert!(member("1", "11", None, true).manages(&general));
+        assert!(!member("1", "11", None, false).manages(&general));
+        assert!(!member("2", "10", None, true).manages(&general));
+        assert!(!member("1", "10", Some("app"), true).manages(&general));
+
+        let application = webhook("1", "10", Some("app"));
+        assert!(member("1", "10", Some("app"), false).manages(&application));
+        assert!(!member("1", "11", Some("app"), true).manages(&application));
+        assert!(!member("1", "10", Some("other"), false).manages(&application));
+        assert!(!member("1", "10", None, true).manages(&application));
+    }
+
+    #[test]
+    fn scopes_default_to_admin_and_unknown_ones_are_refused() {
+        let parse =
+            |scopes: &str| Member::parse(format!(r#"{{"company_id":1,"user_id":"2"{scopes}}}"#).as_bytes());
+        assert_eq!(parse("").expect("a member").scopes, [Scope::Admin]);
+        let reader = parse(r#","scopes":["webhooks:read"]"#).expect("a member");
+        assert!(reader.may_read() && !reader.may_write());
+        for scopes in [r#","scopes":[]"#, r#","scopes":["root"]"#, r#","scopes":"admin""#] {
+            assert!(parse(scopes).is_err(), "{scopes}");
+        }
+    }
+}

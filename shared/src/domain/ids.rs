@@ -1,0 +1,241 @@
+//! The names of things. Each is parsed once, at the door, and cannot contain the separator of keys (`#`).
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+use uuid::Uuid;
+
+use super::Timestamp;
+
+/// The longest id that a platform may give to something, in bytes.
+pub const ID_BYTES_MAX: usize = 64;
+
+/// A text that is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {ID_BYTES_MAX} of A-Z a-z 0-9 . _ -")]
+pub struct InvalidId;
+
+fn is_id(text: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+macro_rules! platform_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "Cow<'_, str>")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The id as a number, as the Pipedrive dialect shows it.
+            pub fn as_number(&self) -> Option<u64> {
+                self.0.parse().ok()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                is_id(text).then(|| Self(text.to_owned())).ok_or(InvalidId)
+            }
+        }
+
+        impl TryFrom<Cow<'_, str>> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: Cow<'_, str>) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+platform_id! {
+    /// A tenant of the platform; in the ePages dialect, a shop.
+    CompanyId
+}
+platform_id! {
+    /// A user of a company.
+    UserId
+}
+platform_id! {
+    /// A marketplace app, known by its client id.
+    AppId
+}
+platform_id! {
+    /// An event, named by the platform or by Knockback.
+    EventId
+}
+
+impl EventId {
+    /// A made id, for an event that came without: a UUID of these random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(random_uuid(bytes))
+    }
+
+    /// The UUID that receivers see: the id itself where it is one, else one derived from company and id, so that
+    /// it is the same for all webhooks and on every attempt.
+    pub fn as_uuid(&self, company: &CompanyId) -> Uuid {
+        Uuid::try_parse(&self.0).unwrap_or_else(|_| hashed_uuid(&[company.as_str(), &self.0]))
+    }
+}
+
+/// A random UUID (version 4) of these bytes, as text.
+pub(super) fn random_uuid(bytes: [u8; 16]) -> String {
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+fn hashed_uuid(parts: &[&str]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash(parts)[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Hashes ids; none of them contains the separator.
+fn hash(parts: &[&str]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+        hasher.update(b"#");
+    }
+    hasher.finalize().into()
+}
+
+/// A webhook: the next integer of the deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WebhookId(u64);
+
+impl WebhookId {
+    /// The webhook with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn as_number(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for WebhookId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| plain).map(Self).ok_or(InvalidId)
+    }
+}
+
+impl fmt::Display for WebhookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// One event for one webhook: a ULID that everybody derives alike, and that sorts by the event's time.
+///
+/// It is the `webhook-id` that receivers tell duplicates by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(Ulid);
+
+impl DeliveryId {
+    /// Names the delivery of an event, accepted at `accepted_at`, to a webhook.
+    pub fn derive(accepted_at: Timestamp, company: &CompanyId, event: &EventId, webhook: WebhookId) -> Self {
+        let hash = hash(&[company.as_str(), event.as_str(), &webhook.to_string()]);
+        let mut random = [0; 16];
+        random[6..].copy_from_slice(&hash[..10]);
+        let ms = u64::try_from(accepted_at.as_ms()).unwrap_or(0);
+        Self(Ulid::from_parts(ms, u128::from_be_bytes(random)))
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Ulid::from_string(text).map(Self).map_err(|_| InvalidId)
+    }
+}
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for DeliveryId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for DeliveryId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_1_to_64_plain_characters_and_never_the_separator() {
+        for text in ["1", "demo.Shop_7-x", &"a".repeat(64)] {
+            assert_eq!(text.parse::<CompanyId>().map(|id| id.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "a#b", "a b", "ä", "a/b", &"a".repeat(65)] {
+            assert_eq!(text.parse::<CompanyId>(), Err(InvalidId), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_id_is_a_plain_number() {
+        assert_eq!("17".parse(), Ok(WebhookId::new(17)));
+        for text in ["", "+1", "-1", "1.0", "abc", "99999999999999999999"] {
+            assert_eq!(text.parse::<WebhookId>(), Err(InvalidId), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_id_is_the_same_every_time_it_is_derived_and_sorts_by_time() {
+        let derive = |ms, event: &str, webhook| {
+            DeliveryId::derive(
+                Timestamp::from_ms(ms),
+                &"1".parse().expect("an id"),
+                &event.parse().expect("an id"),
+                WebhookId::new(webhook),
+            )
+        };
+        assert_eq!(derive(1000, "e", 1), derive(1000, "e", 1));
+        assert_ne!(derive(1000, "e", 1), derive(1000, "e", 2));
+        assert_ne!(derive(1000, "e", 1), derive(1000, "f", 1));
+        assert!(derive(1000, "f", 2) < derive(1001, "e", 1));
+        let id = derive(1000, "e", 1);
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn an_event_id_that_is_a_uuid_is_shown_as_it_is() {
+        let company = "1".parse().expect("an id");
+        let uuid = |text: &str| text.parse::<EventId>().expect("an id").as_uuid(&company).to_string();
+        assert_eq!(uuid("71825ee0-0054-4267-b5fd-d28b7a414212"), "71825ee0-0054-4267-b5fd-d28b7a414212");
+        assert_eq!(uuid("order-7"), uuid("order-7"));
+        assert_ne!(uuid("order-7"), uuid("order-8"));
+    }
+}

@@ -1,0 +1,187 @@
+//! What a webhook asks for: an action and an object, in the words of its version (facts: Pipedrive, POST).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Event};
+
+/// The version of the payload, which also decides the words of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Version {
+    /// 1.0: `added`, `updated`, `merged`, `deleted`.
+    #[serde(rename = "1.0")]
+    V1,
+    /// 2.0: `create`, `change`, `delete`.
+    #[serde(rename = "2.0")]
+    V2,
+}
+
+/// The objects of version 2.0.
+const OBJECTS_V2: &[&str] =
+    &["activity", "deal", "lead", "note", "organization", "person", "pipeline", "product", "stage", "user"];
+
+/// The objects of version 1.0.
+const OBJECTS_V1: &[&str] = &[
+    "activity",
+    "activityType",
+    "deal",
+    "note",
+    "organization",
+    "person",
+    "pipeline",
+    "product",
+    "stage",
+    "user",
+];
+
+const ACTIONS_V2: &[(&str, &[Action])] = &[
+    ("create", &[Action::Create]),
+    ("change", &[Action::Change, Action::Merge]),
+    ("delete", &[Action::Delete]),
+    (ANY, &[Action::Create, Action::Change, Action::Merge, Action::Delete]),
+];
+
+const ACTIONS_V1: &[(&str, &[Action])] = &[
+    ("added", &[Action::Create]),
+    ("updated", &[Action::Change]),
+    ("merged", &[Action::Merge]),
+    ("deleted", &[Action::Delete]),
+    (ANY, &[Action::Create, Action::Change, Action::Merge, Action::Delete]),
+];
+
+/// Every action, or every object of the version.
+pub const ANY: &str = "*";
+
+impl Version {
+    /// How it is written in requests and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "1.0",
+            Self::V2 => "2.0",
+        }
+    }
+
+    /// Reads `1.0` or `2.0`.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::V1, Self::V2].into_iter().find(|version| version.as_str() == text)
+    }
+
+    /// The objects that `*` stands for.
+    pub const fn objects(self) -> &'static [&'static str] {
+        match self {
+            Self::V1 => OBJECTS_V1,
+            Self::V2 => OBJECTS_V2,
+        }
+    }
+
+    const fn actions(self) -> &'static [(&'static str, &'static [Action])] {
+        match self {
+            Self::V1 => ACTIONS_V1,
+            Self::V2 => ACTIONS_V2,
+        }
+    }
+
+    /// The word of this version for an action.
+    pub const fn action_word(self, action: Action) -> &'static str {
+        match (self, action) {
+            (Self::V1, Action::Create) => "added",
+            (Self::V1, Action::Change) => "updated",
+            (Self::V1, Action::Merge) => "merged",
+            (Self::V1, Action::Delete) => "deleted",
+            (Self::V2, Action::Create) => "create",
+            (Self::V2, Action::Change | Action::Merge) => "change",
+            (Self::V2, Action::Delete) => "delete",
+        }
+    }
+}
+
+/// An action and an object, each possibly `*`, in the words of a version: kept as sent, for clients compare them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pattern {
+    /// Decides what the words mean.
+    pub version: Version,
+    /// Such as `change`.
+    pub action: String,
+    /// Such as `deal`.
+    pub object: String,
+}
+
+impl Pattern {
+    /// Why the action is none of the version's, if it is not.
+    ///
+    /// # Errors
+    ///
+    /// The words that there are.
+    pub fn check_action(version: Version, word: &str) -> Result<(), String> {
+        let words: Vec<&str> = version.actions().iter().map(|(word, _)| *word).collect();
+        check_word(version, word, &words)
+    }
+
+    /// Why the object is none of the version's, if it is not.
+    ///
+    /// # Errors
+    ///
+    /// The words that there are.
+    pub fn check_object(version: Version, word: &str) -> Result<(), String> {
+        let words: Vec<&str> = version.objects().iter().copied().chain([ANY]).collect();
+        check_word(version, word, &words)
+    }
+
+    /// Whether the pattern asks for the event.
+    pub fn matches(&self, event: &Event) -> bool {
+        let object = event.object.as_str();
+        let has_object =
+            self.object == object || self.object == ANY && self.version.objects().contains(&object);
+        has_object
+            && self
+                .version
+                .actions()
+                .iter()
+                .any(|(word, actions)| *word == self.action && actions.contains(&event.action))
+    }
+}
+
+fn check_word(version: Version, word: &str, words: &[&str]) -> Result<(), String> {
+    if words.contains(&word) {
+        return Ok(());
+    }
+    Err(format!("must be one of {} with version {}", words.join(", "), version.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::test_values::event;
+
+    fn check(version: Version, action: &str, object: &str, matching: &[(&str, &str)]) {
+        let pattern = Pattern { version, action: action.to_owned(), object: object.to_owned() };
+        for object in ["deal", "lead", "activityType", "webhook", "order"] {
+            for action in ["create", "change", "delete", "merge"] {
+                let found = pattern.matches(&event(object, action));
+                assert_eq!(found, matching.contains(&(object, action)), "{pattern:?} {object} {action}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_the_actions_its_version_calls_so() {
+        check(Version::V2, "change", "deal", &[("deal", "change"), ("deal", "merge")]);
+        check(Version::V1, "updated", "deal", &[("deal", "change")]);
+        check(Version::V1, "merged", "deal", &[("deal", "merge")]);
+        check(Version::V1, "deleted", "activityType", &[("activityType", "delete")]);
+    }
+
+    #[test]
+    fn a_star_means_the_objects_of_the_version_and_never_webhook() {
+        check(Version::V2, "create", "*", &[("deal", "create"), ("lead", "create")]);
+        check(Version::V1, "added", "*", &[("deal", "create"), ("activityType", "create")]);
+    }
+
+    #[test]
+    fn words_of_the_other_version_are_refused() {
+        assert!(Pattern::check_action(Version::V2, "added").is_err());
+        assert!(Pattern::check_action(Version::V1, "create").is_err());
+        assert!(Pattern::check_object(Version::V1, "lead").is_err());
+        assert!(Pattern::check_object(Version::V2, "activityType").is_err());
+        assert!(Pattern::check_object(Version::V2, "*").is_ok());
+    }
+}

@@ -1,0 +1,79 @@
+//! Which fields of an entity changed, without reading a single number.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::domain::fields::RawObject;
+
+/// The fields of `previous` whose value in `data` is another; in objects inside of it (custom fields), only what
+/// changed there. Numbers are compared as they are written.
+pub(super) fn changed_fields<'a>(
+    data: &'a RawValue,
+    previous: &'a RawValue,
+) -> Result<Cow<'a, RawValue>, serde_json::Error> {
+    let after: RawObject<'_> = serde_json::from_str(data.get())?;
+    let after: HashMap<&str, &RawValue> = after.iter().collect();
+    let before: RawObject<'_> = serde_json::from_str(previous.get())?;
+    let mut text = String::from("{");
+    for (name, old) in before.iter() {
+        let kept = match after.get(name) {
+            Some(new) if new.get() == old.get() => continue,
+            Some(new) if is_object(new) && is_object(old) => {
+                let inner = changed_fields(new, old)?;
+                if inner.get() == "{}" {
+                    continue;
+                }
+                inner
+            }
+            _ => Cow::Borrowed(old),
+        };
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(to_raw_value(name)?.get());
+        text.push(':');
+        text.push_str(kept.get());
+    }
+    text.push('}');
+    RawValue::from_string(text).map(Cow::Owned)
+}
+
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(data: &str, previous: &str, expected: &str) {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+        let (data, previous) = (raw(data), raw(previous));
+        assert_eq!(changed_fields(&data, &previous).expect("objects").get(), expected);
+    }
+
+    #[test]
+    fn only_what_changed_is_kept() {
+        check(r#"{"id":1,"a":"x","b":2}"#, r#"{"id":1,"a":"y","b":2}"#, r#"{"a":"y"}"#);
+        check(r#"{"id":1}"#, r#"{"id":1}"#, "{}");
+        check(r#"{"id":1,"new":2}"#, r#"{"id":1,"gone":null}"#, r#"{"gone":null}"#);
+    }
+
+    #[test]
+    fn custom_fields_are_compared_one_by_one() {
+        let data = r#"{"custom_fields":{"a":{"value":1,"currency":"EUR"},"b":2}}"#;
+        let previous = r#"{"custom_fields":{"a":{"value":0,"currency":"EUR"},"b":2}}"#;
+        check(data, previous, r#"{"custom_fields":{"a":{"value":0}}}"#);
+        check(r#"{"c":{"b":2,"a":1}}"#, r#"{"c":{"a":1,"b":2}}"#, "{}");
+    }
+
+    #[test]
+    fn digits_and_names_stay_as_they_were() {
+        check(
+            r#"{"n":1.1,"ä\"":2}"#,
+            r#"{"n":9007199254740993,"ä\"":1.10}"#,
+            r#"{"n":9007199254740993,"ä\"":1.10}"#,
+        );
+    }
+}

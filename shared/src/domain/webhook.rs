@@ -1,0 +1,105 @@
+//! A subscription and its health.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AppId, CompanyId, Pattern, Policy, Timestamp, UserId, WebhookId};
+
+/// Something that only the holder of a key can read. Its debug form shows nothing.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(pub String);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sealed")
+    }
+}
+
+/// What to report, where to, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Its number.
+    pub id: WebhookId,
+    /// The company it belongs to.
+    pub company: CompanyId,
+    /// The user who created it, and whose quota it counts against.
+    pub owner: UserId,
+    /// The user whose permissions decide which events it gets.
+    pub user: UserId,
+    /// The app it belongs to: an application webhook; without, it is a general one.
+    pub app: Option<AppId>,
+    /// What it asks for.
+    pub pattern: Pattern,
+    /// Where to, as it was sent.
+    pub url: String,
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// HTTP Basic user of its deliveries.
+    pub http_auth_user: Option<String>,
+    /// HTTP Basic password of its deliveries.
+    pub http_auth_password: Option<Sealed>,
+    /// Signs its deliveries.
+    pub signing_secret: Sealed,
+    /// When it was created.
+    pub added_at: Timestamp,
+    /// When it was removed, if it was; the item stays for a week.
+    pub removed_at: Option<Timestamp>,
+    /// Why it was removed.
+    pub remove_reason: Option<String>,
+    /// How its deliveries fare.
+    pub health: Health,
+}
+
+impl Webhook {
+    /// `general`, or `application` for an app's.
+    pub fn kind(&self) -> &'static str {
+        if self.app.is_some() { "application" } else { "general" }
+    }
+
+    /// Whether new events are delivered to it now.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.removed_at.is_none() && !self.health.is_banned(now)
+    }
+}
+
+/// How the deliveries of a webhook fare. The healthy path writes none of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Health {
+    /// Failed original attempts since the last ban ended. Read it by [`Health::strikes_at`].
+    pub strikes: u32,
+    /// When the last ban began.
+    pub banned_from: Option<Timestamp>,
+    /// When the last ban ends, or ended.
+    pub banned_until: Option<Timestamp>,
+    /// The first failed attempt after the last success.
+    pub failing_since: Option<Timestamp>,
+    /// The last success that was written down: up to an hour old while all is well.
+    pub last_success_at: Option<Timestamp>,
+    /// The last failed attempt.
+    pub last_failure_at: Option<Timestamp>,
+    /// The status of the attempt that was last written down; `None` if it had no answer.
+    pub last_http_status: Option<u16>,
+}
+
+impl Health {
+    /// Whether a ban is on.
+    pub fn is_banned(&self, now: Timestamp) -> bool {
+        self.was_banned_at(now)
+    }
+
+    /// Whether the last ban covered `at`.
+    pub fn was_banned_at(&self, at: Timestamp) -> bool {
+        self.banned_from.is_some_and(|from| from <= at) && self.banned_until.is_some_and(|until| at < until)
+    }
+
+    /// The strikes that count now: the end of a ban, and nothing else, brings them to 0.
+    pub fn strikes_at(&self, policy: &Policy, now: Timestamp) -> u32 {
+        let ban_is_over = self.banned_until.is_some_and(|until| until <= now);
+        if ban_is_over && self.strikes >= policy.strikes { 0 } else { self.strikes }
+    }
+
+    /// When an attempt last ended.
+    pub fn last_attempt_at(&self) -> Option<Timestamp> {
+        self.last_success_at.max(self.last_failure_at)
+    }
+}
