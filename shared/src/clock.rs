@@ -73,7 +73,7 @@ impl Entropy for SystemEntropy {
     /// # Panics
     ///
     /// If the operating system has no randomness to give: no secret may be made without.
-    #[expect(clippy::expect_used, reason = "no secret may be made without randomness")]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that draws randomness")]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }

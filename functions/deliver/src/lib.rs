@@ -1,1 +1,124 @@
+//! Deliver: makes the attempts of a batch, all at once, and writes down what came of them.
+//!
+//! A receiver's failure is data and leads to a retry. A failure of ours (a table, a key, a queue) is none: the message
+//! stays in its queue and comes again. Who finds an attempt that has ended repeats its effects, so whoever dies between
+//! two calls is continued.
 
+mod attempt;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures_util::future::join_all;
+use knockback::{
+    Context,
+    domain::Timestamp,
+    queues::DeliveryMessage,
+    sender::Sender,
+    store::{Attempt, AttemptKey, Batch},
+};
+
+use self::turn::{Turn, take_turn};
+
+/// What deliver works with.
+#[derive(Debug, Clone)]
+pub struct Deliver {
+    /// What every handler is given.
+    pub context: Context,
+    /// The way to receivers.
+    pub sender: Sender,
+}
+
+/// A message, and the ids of all its copies in the batch.
+struct Record {
+    message: DeliveryMessage,
+    ids: Vec<String>,
+}
+
+/// Makes the attempts whose turn it is; the messages that have to come again are named in the answer.
+pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
+    let (records, mut again) = read_records(batch);
+    let mut wanted = Batch::default();
+    for Record { message, .. } in &records {
+        wanted.want_webhook(&message.company, message.webhook);
+        wanted.want_attempt(&message.key());
+        if message.event.is_none() {
+            wanted.want_event(&message.company, &message.event_id);
+        }
+    }
+    match deliver.context.store.read(wanted).await {
+        Ok(read) => {
+            let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read));
+            let turns = join_all(turns).await;
+            let mut succeeded = Vec::new();
+            for (record, turn) in records.into_iter().zip(turns) {
+                match turn {
+                    Turn::Over => {}
+                    Turn::Succeeded(attempt) => succeeded.push(*attempt),
+                    Turn::Again => again.extend(record.ids),
+                }
+            }
+            write_successes(deliver, &succeeded).await;
+        }
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a batch of deliveries could not be read"
+            );
+            again.extend(records.into_iter().flat_map(|record| record.ids));
+        }
+    }
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = again.into_iter().map(failure).collect();
+    response
+}
+
+/// The messages of a batch, copies taken together; with the ids of those that cannot be read.
+fn read_records(batch: SqsEvent) -> (Vec<Record>, Vec<String>) {
+    let mut records: Vec<Record> = Vec::new();
+    let mut seen: BTreeMap<(String, Option<Timestamp>), usize> = BTreeMap::new();
+    let mut unreadable = Vec::new();
+    for record in batch.records {
+        let id = record.message_id.unwrap_or_default();
+        match serde_json::from_str::<DeliveryMessage>(&record.body.unwrap_or_default()) {
+            Ok(message) => {
+                let copy_of = (attempt_name(&message.key()), message.due);
+                if let Some(index) = seen.get(&copy_of) {
+                    records[*index].ids.push(id);
+                } else {
+                    seen.insert(copy_of, records.len());
+                    records.push(Record { message, ids: vec![id] });
+                }
+            }
+            Err(error) => {
+                tracing::error!(message = id, %error, "a delivery's message cannot be read");
+                unreadable.push(id);
+            }
+        }
+    }
+    (records, unreadable)
+}
+
+fn attempt_name(key: &AttemptKey) -> String {
+    let AttemptKey { company, webhook, delivery, number } = key;
+    format!("{company}#{webhook}#{delivery}#{}", number.as_number())
+}
+
+/// Writes the successes of a batch at once. A success is not made again because it could not be written down.
+async fn write_successes(deliver: &Deliver, succeeded: &[Attempt]) {
+    if succeeded.is_empty() {
+        return;
+    }
+    let Context { store, .. } = &deliver.context;
+    if let Err(error) = store.write_attempts(succeeded, deliver.context.now()).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(unlogged_successes = succeeded.len(), error, "successes were not written to the log");
+    }
+}
+
+fn failure(message: String) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = message;
+    failure
+}

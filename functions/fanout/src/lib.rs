@@ -1,1 +1,86 @@
+//! Fan-out: from an event to one message for each webhook that wants it.
+//!
+//! The event is kept first, then the routes of its company are read consistently, then the messages are sent, and only
+//! then is the event marked as done. Whoever dies in between does it all again: the deliveries have the same ids, so
+//! nothing is delivered twice for it.
 
+mod intake;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::future::join_all;
+use knockback::{
+    Context,
+    domain::{ANY, Event, WebhookId},
+    queues::{DeliveryMessage, SendError},
+    store::{FanOut, StoreError},
+};
+
+use self::intake::{Intake, read_event};
+
+/// Why an event could not be fanned out; its message comes again.
+#[derive(Debug, thiserror::Error)]
+enum FanOutError {
+    #[error("the event cannot be read")]
+    Intake(#[from] Intake),
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    #[error("the deliveries could not be sent")]
+    Send(#[from] SendError),
+}
+
+/// Fans out all events of a batch; those that failed are named in the answer and come again.
+pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
+    let records = batch.records.into_iter().map(|record| handle_record(context, record));
+    let failures = join_all(records).await.into_iter().flatten();
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures.collect();
+    response
+}
+
+async fn handle_record(context: &Context, record: SqsMessage) -> Option<BatchItemFailure> {
+    let error = fan_out(context, &record.body.unwrap_or_default()).await.err()?;
+    let message = record.message_id.unwrap_or_default();
+    tracing::error!(message, error = &error as &dyn std::error::Error, "an event was not fanned out");
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = message;
+    Some(failure)
+}
+
+async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {
+    let event = Box::new(read_event(context, body)?);
+    let event = match context.store.begin_fan_out(event, context.now()).await? {
+        FanOut::Due(event) => event,
+        FanOut::Done => return Ok(()),
+    };
+    let webhooks = wanting(context, &event).await?;
+    let messages = webhooks.iter().map(|webhook| DeliveryMessage::original(&event, *webhook));
+    context.queues.send_deliveries(messages).await?;
+    context.store.finish_fan_out(&event.company, &event.id).await?;
+    tracing::info!(
+        company = %event.company,
+        event = %event.id,
+        object = event.object.as_str(),
+        action = event.action.as_str(),
+        correlation_id = event.correlation_id,
+        webhooks = webhooks.len(),
+        "fanned out"
+    );
+    Ok(())
+}
+
+/// The webhooks that want the event.
+async fn wanting(context: &Context, event: &Event) -> Result<Vec<WebhookId>, StoreError> {
+    let mut webhooks = Vec::new();
+    for object in [event.object.as_str(), ANY] {
+        let mut after = None;
+        loop {
+            let (routes, next) = context.store.routes(&event.company, object, after).await?;
+            webhooks.extend(routes.iter().filter(|route| route.wants(event)).map(|route| route.webhook));
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(webhooks)
+}

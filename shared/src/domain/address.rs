@@ -69,7 +69,7 @@ const IPV4: &[Range<Ipv4Addr>] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4, "future use"),
 ];
 
-/// Ranges inside IPv6's global unicast (2000::/3) that are not plain receivers. All outside of it is refused.
+/// Ranges inside IPv6's global unicast (`2000::/3`) that are not plain receivers. All outside of it is refused.
 const IPV6: &[Range<Ipv6Addr>] = &[
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23, "IETF protocol assignments"),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32, "documentation"),

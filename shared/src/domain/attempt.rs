@@ -8,7 +8,7 @@ use super::{Health, Policy, Timestamp, Webhook};
 
 /// How long an attempt belongs to who has started it. The visibility timeout of the queues that deliver reads: when
 /// it is over, the message comes again, and whoever gets it may take the attempt over.
-pub const LEASE: Duration = Duration::from_secs(180);
+pub const LEASE: Duration = Duration::from_mins(3);
 
 /// While all is well, a success is written to its webhook once in this time.
 const SUCCESS_NOTED_EVERY: Duration = Duration::from_hours(1);
@@ -38,6 +38,7 @@ impl AttemptNumber {
     }
 
     /// The attempt after it.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -73,6 +74,8 @@ pub enum DropReason {
     Removed,
     /// The event came while its webhook was banned.
     Banned,
+    /// The event is not kept any more.
+    Expired,
 }
 
 impl DropReason {
@@ -81,6 +84,7 @@ impl DropReason {
         match self {
             Self::Removed => "removed",
             Self::Banned => "banned",
+            Self::Expired => "expired",
         }
     }
 }

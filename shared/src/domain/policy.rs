@@ -49,7 +49,7 @@ pub const NUMBERS: &str =
 /// The longest timeout that fits into the time a function has for a batch.
 const TIMEOUT_MAX: Duration = Duration::from_secs(20);
 const RETRIES_MAX: usize = 20;
-const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const WAIT_MAX: Duration = Duration::from_hours(7 * 24);
 
 impl Policy {
     fn pipedrive() -> Self {

@@ -27,24 +27,30 @@ pub struct Webhook {
     /// The user whose permissions decide which events it gets.
     pub user: UserId,
     /// The app it belongs to: an application webhook; without, it is a general one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<AppId>,
     /// What it asks for.
     pub pattern: Pattern,
     /// Where to, as it was sent.
     pub url: String,
     /// What its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// HTTP Basic user of its deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_auth_user: Option<String>,
     /// HTTP Basic password of its deliveries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_auth_password: Option<Sealed>,
     /// Signs its deliveries.
     pub signing_secret: Sealed,
     /// When it was created.
     pub added_at: Timestamp,
     /// When it was removed, if it was; the item stays for a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
     /// Why it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_reason: Option<String>,
     /// How its deliveries fare.
     pub health: Health,
@@ -68,16 +74,22 @@ pub struct Health {
     /// Failed original attempts since the last ban ended. Read it by [`Health::strikes_at`].
     pub strikes: u32,
     /// When the last ban began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub banned_from: Option<Timestamp>,
     /// When the last ban ends, or ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub banned_until: Option<Timestamp>,
     /// The first failed attempt after the last success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
     /// The last success that was written down: up to an hour old while all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_at: Option<Timestamp>,
     /// The last failed attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure_at: Option<Timestamp>,
     /// The status of the attempt that was last written down; `None` if it had no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_http_status: Option<u16>,
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::changed::changed_fields;
-use crate::domain::{Action, AttemptNumber, CompanyId, EntityId, Event, UserId, Version, Webhook, WebhookId};
+use crate::domain::{Action, AttemptNumber, CompanyId, EntityId, Event, UserId, Version, Webhook};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -29,8 +29,7 @@ struct Meta<'a> {
     kind: &'a str,
     user_id: Option<&'a UserId>,
     version: &'a str,
-    #[serde(serialize_with = "as_text")]
-    webhook_id: WebhookId,
+    webhook_id: String,
     webhook_owner_id: &'a UserId,
     change_source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,10 +40,6 @@ struct Meta<'a> {
     merged_from_id: Option<&'a EntityId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     merged_to_id: Option<&'a EntityId>,
-}
-
-fn as_text<S: serde::Serializer>(id: &WebhookId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(id)
 }
 
 pub(super) fn render(
@@ -75,7 +70,7 @@ pub(super) fn render(
             kind: webhook.kind(),
             user_id: event.user.as_ref(),
             version: Version::V2.as_str(),
-            webhook_id: webhook.id,
+            webhook_id: webhook.id.to_string(),
             webhook_owner_id: &webhook.owner,
             change_source: &event.change_source,
             permitted_user_ids: event.permitted_users.as_deref().filter(|_| object != "user"),

@@ -1,0 +1,149 @@
+//! One attempt: the POST, and what follows from it.
+
+use knockback::{
+    domain::{AttemptEnd, Health, after_failure, after_success, payload},
+    seal::{password_place, signing_secret_place},
+    sender::{Exchange, Post, signing::SigningSecret},
+    store::{About, Attempt, AttemptState, Failed, FailureRecord, StoreError, StoredWebhook},
+    telemetry::ATTEMPT,
+};
+
+use crate::{
+    Deliver,
+    turn::{Due, Turn, TurnError},
+};
+
+/// How often a webhook's health is decided again because somebody else changed it meanwhile.
+const TRIES: u32 = 20;
+
+/// Makes an attempt that is this caller's to make.
+pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn, TurnError> {
+    let end = post(deliver, &due).await?;
+    let attempt = |state| Attempt {
+        key: due.message.key(),
+        event: due.message.event_id.clone(),
+        about: Some(About::from(&due.event)),
+        state,
+    };
+    log(&due, &end);
+    if end.is_success() {
+        // The success stands, whether or not the webhook's health can be written.
+        if let Err(error) = note_success(deliver, &due.webhook, &end).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(webhook = %due.message.webhook, error, "a webhook's success was not noted");
+        }
+        return Ok(Turn::Succeeded(Box::new(attempt(AttemptState::Succeeded(end)))));
+    }
+    write_failure(deliver, &due, &end, attempt).await
+}
+
+async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError> {
+    let Due { message, event, .. } = due;
+    let (context, webhook) = (&deliver.context, &due.webhook.webhook);
+    let place = signing_secret_place(&webhook.company, webhook.id);
+    let secret = context.key_ring.open(&webhook.signing_secret, &place)?;
+    let secret = SigningSecret::parse(&secret).ok_or(TurnError::SigningSecret)?;
+    let place = password_place(&webhook.company, webhook.id);
+    let password = webhook.http_auth_password.as_ref().map(|sealed| context.key_ring.open(sealed, &place));
+    let password = password.transpose()?;
+    let has_credentials = webhook.http_auth_user.is_some() || password.is_some();
+    let body = payload::render(event, webhook, message.attempt)?;
+
+    let started_at = context.now();
+    let headers = vec![
+        ("webhook-id", message.delivery.to_string()),
+        ("webhook-timestamp", started_at.as_secs().to_string()),
+        ("webhook-signature", secret.sign(message.delivery, started_at, &body)),
+    ];
+    let post = Post {
+        url: &webhook.url,
+        body: body.into(),
+        headers,
+        basic: has_credentials.then(|| (webhook.http_auth_user.clone().unwrap_or_default(), password)),
+        timeout: context.config.policies.pipedrive.timeout,
+    };
+    let Exchange { status, error, answer } = deliver.sender.post(&post).await;
+    Ok(AttemptEnd { started_at, ended_at: context.now(), status, error, answer })
+}
+
+/// Writes a success to the webhook where that is news.
+async fn note_success(deliver: &Deliver, read: &StoredWebhook, end: &AttemptEnd) -> Result<(), StoreError> {
+    let store = &deliver.context.store;
+    let mut current = Some(read.clone());
+    for _ in 0..TRIES {
+        let Some(webhook) = current.filter(|stored| stored.webhook.removed_at.is_none()) else {
+            return Ok(());
+        };
+        let Some(health) = after_success(&webhook.webhook.health, end) else { return Ok(()) };
+        if store.write_health(&webhook, &health).await? {
+            return Ok(());
+        }
+        current = store.webhook(&webhook.webhook.company, webhook.webhook.id).await?;
+    }
+    Err(StoreError::Contention { operation: "noting a success" })
+}
+
+/// Writes a failure with all that follows from it, then sets the alarm for the retry.
+async fn write_failure(
+    deliver: &Deliver,
+    due: &Due<'_>,
+    end: &AttemptEnd,
+    attempt: impl Fn(AttemptState) -> Attempt,
+) -> Result<Turn, TurnError> {
+    let (context, message) = (&deliver.context, due.message);
+    let policy = &context.config.policies.pipedrive;
+    let mut webhook = Some(due.webhook.clone());
+    for _ in 0..TRIES {
+        let after =
+            webhook.as_ref().map(|read| after_failure(policy, &read.webhook.health, message.attempt, end));
+        let retry = after.as_ref().and_then(|after| after.retry);
+        let record = FailureRecord {
+            attempt: &attempt(AttemptState::Failed(end.clone(), retry.map(|retry| retry.due))),
+            owner: due.owner.as_deref(),
+            health: webhook.as_ref().zip(after.as_ref().map(|after| &after.health)),
+            retry,
+        };
+        match context.store.write_failure(&record, end.ended_at).await? {
+            Failed::Written => {
+                if let (Some(before), Some(after)) = (&webhook, &after) {
+                    log_ban(due, &before.webhook.health, &after.health);
+                }
+                if let Some(retry) = retry {
+                    let alarm = message.alarm(retry.number, retry.due);
+                    context.queues.set_alarm(&alarm, context.now()).await?;
+                }
+                return Ok(Turn::Over);
+            }
+            // Whoever ended it may have died before the alarm: this message finds it ended, and sets it.
+            Failed::AlreadyEnded => return Ok(Turn::Again),
+            Failed::WebhookChanged(changed) => webhook = Some(*changed),
+            Failed::WebhookGone => webhook = None,
+        }
+    }
+    Err(StoreError::Contention { operation: "writing a failure" }.into())
+}
+
+/// The one line of an attempt. It names no URL, for that may hold a secret.
+fn log(due: &Due<'_>, end: &AttemptEnd) {
+    let Due { message, event, .. } = due;
+    tracing::info!(
+        target: ATTEMPT,
+        company = %message.company,
+        webhook = %message.webhook,
+        delivery = %message.delivery,
+        attempt = message.attempt.as_number(),
+        object = event.object.as_str(),
+        action = event.action.as_str(),
+        status = end.status,
+        duration_ms = u64::try_from(end.ended_at.since(end.started_at).as_millis()).unwrap_or(u64::MAX),
+        error = end.error,
+        correlation_id = event.correlation_id,
+    );
+}
+
+fn log_ban(due: &Due<'_>, before: &Health, after: &Health) {
+    if let Some(until) = after.banned_until.filter(|_| after.banned_until != before.banned_until) {
+        let (company, webhook) = (&due.message.company, due.message.webhook);
+        tracing::warn!(%company, %webhook, %until, "banned");
+    }
+}

@@ -1,0 +1,49 @@
+//! Reading an event from its message: one that the api function wrote, or one that EventBridge passed on.
+
+use knockback::{
+    Context,
+    domain::{EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, RawObject, Timestamp},
+    queues::EventMessage,
+};
+
+/// Why an event cannot be read. It ends in the dead-letter queue.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Intake {
+    #[error("the message is not JSON of a known kind")]
+    Format(#[from] serde_json::Error),
+    #[error("the event on the bus is wrong: {0}")]
+    Fields(String),
+    #[error("the event on the bus has {0} bytes, more than {EVENT_BYTES_MAX}")]
+    TooLarge(usize),
+}
+
+impl From<FieldErrors> for Intake {
+    fn from(errors: FieldErrors) -> Self {
+        let fields =
+            errors.by_field().iter().map(|(field, reasons)| format!("{field} {}", reasons.join(", ")));
+        Self::Fields(fields.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Reads the event of a message.
+pub(crate) fn read_event(context: &Context, body: &str) -> Result<Event, Intake> {
+    let message: RawObject<'_> = serde_json::from_str(body)?;
+    if message.field("detail-type").is_none() {
+        return Ok(serde_json::from_str::<EventMessage>(body)?.event);
+    }
+    let mut envelope = Fields::parse(body.as_bytes(), "")?;
+    for name in ["id", "time", "detail"] {
+        envelope.require(name);
+    }
+    let id: Option<EventId> = envelope.id("id");
+    let time = envelope.text("time", 64).and_then(|time| Timestamp::parse(&time));
+    let detail = envelope.raw("detail");
+    let (id, accepted_at, detail) = envelope.finish(|| Some((id?, time?, detail?.get())))?;
+    if detail.len() > EVENT_BYTES_MAX {
+        return Err(Intake::TooLarge(detail.len()));
+    }
+    // The envelope's id and time serve, so that a repeat of the envelope is the same event.
+    let defaults =
+        EventDefaults { accepted_at, host: &context.config.host, id, correlation: context.random() };
+    Ok(Event::parse(detail.as_bytes(), "detail.", defaults)?)
+}

@@ -1,0 +1,142 @@
+//! What an operator sets: environment variables on Lambda, flags in a local run.
+
+use std::time::Duration;
+
+use crate::{
+    domain::{AddressPolicy, Policies},
+    queues::QueueUrls,
+};
+
+/// The settings of a deployment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The table of webhooks.
+    pub webhooks_table: String,
+    /// The table of events and attempts.
+    pub deliveries_table: String,
+    /// The queues between the functions.
+    pub queues: QueueUrls,
+    /// SHA-256, in hex, of the tokens that are the platform's.
+    pub platform_tokens: Vec<String>,
+    /// The numbers of the dialects.
+    pub policies: Policies,
+    /// Which receivers may be reached.
+    pub addresses: AddressPolicy,
+    /// How long events and attempts are kept.
+    pub retention: Duration,
+    /// The host that events are given where the platform leaves it out.
+    pub host: String,
+    /// The keys that seal secrets.
+    pub key_ring: String,
+}
+
+/// A setting that is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not there.
+    #[error("the environment variable {0} is missing")]
+    Missing(&'static str),
+    /// It is there, but wrong.
+    #[error("the environment variable {name} is wrong: {reason}")]
+    Wrong {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+const RETENTION_DAYS_DEFAULT: u64 = 7;
+const RETENTION_DAYS_MIN: u64 = 3;
+
+impl Config {
+    /// Reads the settings by their names, which are those of template.yaml.
+    ///
+    /// # Errors
+    ///
+    /// The first that is missing or wrong.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required =
+            |name| variable(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name));
+        let optional = |name| variable(name).unwrap_or_default();
+        let wrong = |name, reason: String| ConfigError::Wrong { name, reason };
+
+        let platform_tokens = parse_hashes(&required("PLATFORM_TOKEN_SHA256")?)
+            .ok_or_else(|| wrong("PLATFORM_TOKEN_SHA256", "must be SHA-256 in hex".to_owned()))?;
+        let policies = Policies::default()
+            .with(&optional("POLICY"))
+            .map_err(|error| wrong("POLICY", error.to_string()))?;
+        let days = match &*optional("RETENTION_DAYS") {
+            "" => Some(RETENTION_DAYS_DEFAULT),
+            days => days.parse().ok().filter(|days| (RETENTION_DAYS_MIN..=3650).contains(days)),
+        };
+        let days = days.ok_or_else(|| wrong("RETENTION_DAYS", "must be from 3 to 3650".to_owned()))?;
+        let own_hosts = optional("OWN_HOSTS").split_whitespace().map(str::to_owned).collect();
+        let allow_private = match &*optional("ALLOW_PRIVATE") {
+            "" | "false" => false,
+            "true" => true,
+            _ => return Err(wrong("ALLOW_PRIVATE", "must be true or false".to_owned())),
+        };
+        Ok(Self {
+            webhooks_table: required("WEBHOOKS_TABLE")?,
+            deliveries_table: required("DELIVERIES_TABLE")?,
+            queues: QueueUrls {
+                events: required("EVENTS_QUEUE_URL")?,
+                deliveries: required("DELIVERIES_QUEUE_URL")?,
+                retries: required("RETRIES_QUEUE_URL")?,
+            },
+            platform_tokens,
+            policies,
+            addresses: AddressPolicy { allow_private, own_hosts },
+            retention: Duration::from_hours(24 * days),
+            host: variable("HOST").filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".to_owned()),
+            key_ring: required("KEY_RING")?,
+        })
+    }
+}
+
+fn parse_hashes(text: &str) -> Option<Vec<String>> {
+    let is_hash =
+        |hash: &&str| hash.len() == 64 && hash.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
+    text.split(',').map(|hash| Some(hash).filter(is_hash).map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
+        let hash = "a".repeat(64);
+        let read = Config::read(|name| {
+            let value = changes.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
+            Some(str::to_owned(value.unwrap_or(match name {
+                "PLATFORM_TOKEN_SHA256" => &hash,
+                "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST" => "",
+                _ => "x",
+            })))
+        });
+        read.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_may_be_left_out_has_its_default() {
+        let config = read(&[]).expect("a configuration");
+        assert_eq!(config.retention, Duration::from_hours(168));
+        assert_eq!(config.policies, Policies::default());
+        assert!(!config.addresses.allow_private);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_what_would_be_right() {
+        let error = |name, value| read(&[(name, value)]).expect_err(value);
+        assert_eq!(error("WEBHOOKS_TABLE", ""), "the environment variable WEBHOOKS_TABLE is missing");
+        for (name, value) in [
+            ("PLATFORM_TOKEN_SHA256", "abc"),
+            ("POLICY", "pipedrive.ban=x"),
+            ("RETENTION_DAYS", "2"),
+            ("ALLOW_PRIVATE", "maybe"),
+        ] {
+            assert!(error(name, value).contains(name), "{name}");
+        }
+    }
+}

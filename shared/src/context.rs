@@ -1,0 +1,90 @@
+//! What every handler is given: the settings, the adapters, the time.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::{
+    clock::{Clock, Entropy, SystemClock, SystemEntropy},
+    config::{Config, ConfigError},
+    domain::Timestamp,
+    queues::Queues,
+    seal::{KeyRing, SealError},
+    store::Store,
+};
+
+/// What every handler is given.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The settings.
+    pub config: Config,
+    /// Both tables.
+    pub store: Store,
+    /// The queues between the functions.
+    pub queues: Queues,
+    /// Opens and seals secrets.
+    pub key_ring: KeyRing,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why a function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key ring is not one.
+    #[error(transparent)]
+    KeyRing(#[from] SealError),
+}
+
+impl Context {
+    /// A context on any AWS endpoint, with any clock.
+    ///
+    /// # Errors
+    ///
+    /// If the key ring is not one.
+    pub fn new(
+        config: Config,
+        sdk: &SdkConfig,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        let store = Store::new(
+            aws_sdk_dynamodb::Client::new(sdk),
+            &config.webhooks_table,
+            &config.deliveries_table,
+            config.retention,
+            Arc::clone(&entropy),
+        );
+        let queues = Queues::new(aws_sdk_sqs::Client::new(sdk), config.queues.clone());
+        let key_ring = KeyRing::parse(&config.key_ring, Arc::clone(&entropy))?;
+        Ok(Self { config, store, queues, key_ring, clock, entropy })
+    }
+
+    /// The context of a function on Lambda: settings from the environment, AWS as the environment says.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is missing or wrong.
+    pub async fn from_environment() -> Result<Self, StartError> {
+        let config = Config::read(|name| std::env::var(name).ok())?;
+        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Self::new(config, &sdk, Arc::new(SystemClock), Arc::new(SystemEntropy))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Random bytes.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+}

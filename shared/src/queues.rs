@@ -1,0 +1,260 @@
+//! What travels through SQS, and sending it.
+//!
+//! A message carries no secret and no URL: deliver reads the webhook when it gets the message, so deleting, banning
+//! and changing act on what is already queued.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{Client, error::ProvideErrorMetadata, types::SendMessageBatchRequestEntry};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{AttemptNumber, CompanyId, DeliveryId, Event, EventId, Timestamp, WebhookId},
+    store::AttemptKey,
+};
+
+/// The version that every message carries, for the readers of later versions.
+const MESSAGE_VERSION: u8 = 1;
+
+/// The largest event that travels with its deliveries; a larger one is read from its item.
+const EVENT_CARRIED_BYTES_MAX: usize = 32 * 1024;
+
+/// The longest delay of a message.
+pub const DELAY_MAX: Duration = Duration::from_mins(15);
+
+const BATCH_ENTRIES_MAX: usize = 10;
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often entries that SQS failed to take are sent again.
+const TRIES: usize = 3;
+
+/// The queues between the functions.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    client: Client,
+    urls: QueueUrls,
+}
+
+/// Where the queues are.
+#[derive(Debug, Clone)]
+pub struct QueueUrls {
+    /// Events on their way to fan-out.
+    pub events: String,
+    /// Original attempts on their way to deliver.
+    pub deliveries: String,
+    /// Everything that waits: retries, and originals that a ban delays.
+    pub retries: String,
+}
+
+/// On the events queue: an event that was reported.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EventMessage {
+    v: u8,
+    /// The event.
+    pub event: Event,
+}
+
+/// On the deliveries and retries queues: the turn of an attempt.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeliveryMessage {
+    v: u8,
+    /// The company.
+    pub company: CompanyId,
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Which attempt of it.
+    pub attempt: AttemptNumber,
+    /// The time that this message is the alarm for; an original that was never delayed has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// When Knockback took the event.
+    pub accepted_at: Timestamp,
+    /// The event's id.
+    pub event_id: EventId,
+    /// The event, unless it is large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Event>,
+}
+
+impl EventMessage {
+    /// A message with an event.
+    pub fn new(event: Event) -> Self {
+        Self { v: MESSAGE_VERSION, event }
+    }
+}
+
+impl DeliveryMessage {
+    /// The original attempt of an event for a webhook.
+    pub fn original(event: &Event, webhook: WebhookId) -> Self {
+        let body = |json: &Option<Box<serde_json::value::RawValue>>| {
+            json.as_ref().map_or(0, |json| json.get().len())
+        };
+        let carried = body(&event.data) + body(&event.previous) <= EVENT_CARRIED_BYTES_MAX;
+        Self {
+            v: MESSAGE_VERSION,
+            company: event.company.clone(),
+            webhook,
+            delivery: DeliveryId::derive(event.accepted_at, &event.company, &event.id, webhook),
+            attempt: AttemptNumber::ORIGINAL,
+            due: None,
+            accepted_at: event.accepted_at,
+            event_id: event.id.clone(),
+            event: carried.then(|| event.clone()),
+        }
+    }
+
+    /// The alarm for an attempt of the same delivery.
+    #[must_use]
+    pub fn alarm(&self, attempt: AttemptNumber, due: Timestamp) -> Self {
+        Self { attempt, due: Some(due), ..self.clone() }
+    }
+
+    /// Which attempt it is about.
+    pub fn key(&self) -> AttemptKey {
+        let Self { company, webhook, delivery, attempt, .. } = self;
+        AttemptKey { company: company.clone(), webhook: *webhook, delivery: *delivery, number: *attempt }
+    }
+}
+
+/// SQS did not take a message.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The call failed.
+    #[error("SendMessageBatch failed ({code})")]
+    Call {
+        /// AWS's name for the error, or `unreachable`.
+        code: String,
+        /// The SDK's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// SQS kept refusing entries of the batch.
+    #[error("SQS refused {count} messages ({code})")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// Why it refused the first.
+        code: String,
+    },
+    /// A message cannot be written.
+    #[error("a message cannot be written")]
+    Format(#[source] serde_json::Error),
+}
+
+impl Queues {
+    /// Sends through `client` to `urls`.
+    pub fn new(client: Client, urls: QueueUrls) -> Self {
+        Self { client, urls }
+    }
+
+    /// Sends events to fan-out. When it returns, SQS has them all.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take all of them; some it may have taken.
+    pub async fn send_events(&self, events: Vec<Event>) -> Result<(), SendError> {
+        let messages = events.into_iter().map(|event| (event.company.clone(), EventMessage::new(event)));
+        self.send_all(
+            &self.urls.events,
+            messages.map(|(company, message)| Entry::new(&company, &message, None)),
+        )
+        .await
+    }
+
+    /// Sends original attempts to deliver. When it returns, SQS has them all.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take all of them; some it may have taken.
+    pub async fn send_deliveries(
+        &self,
+        messages: impl IntoIterator<Item = DeliveryMessage>,
+    ) -> Result<(), SendError> {
+        let entries = messages.into_iter().map(|message| Entry::new(&message.company, &message, None));
+        self.send_all(&self.urls.deliveries, entries).await
+    }
+
+    /// Sets an alarm for a waiting attempt. It rings when the attempt is due or, if that is later than SQS can delay, as
+    /// late as it can; never is the attempt made early, for who gets the message looks at the time.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take it.
+    pub async fn set_alarm(&self, message: &DeliveryMessage, now: Timestamp) -> Result<(), SendError> {
+        let wait = message.due.map_or(Duration::ZERO, |due| due.since(now));
+        let entry = Entry::new(&message.company, message, Some(wait.min(DELAY_MAX)));
+        self.send_all(&self.urls.retries, [entry]).await
+    }
+
+    async fn send_all(
+        &self,
+        queue: &str,
+        entries: impl IntoIterator<Item = Result<Entry, SendError>>,
+    ) -> Result<(), SendError> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        for entry in entries {
+            let entry = entry?;
+            if batch.len() == BATCH_ENTRIES_MAX || bytes + entry.body.len() > BATCH_BYTES_MAX {
+                self.send_batch(queue, std::mem::take(&mut batch)).await?;
+                bytes = 0;
+            }
+            bytes += entry.body.len();
+            batch.push(entry);
+        }
+        if batch.is_empty() { Ok(()) } else { self.send_batch(queue, batch).await }
+    }
+
+    /// Sends a batch; entries that SQS failed to take are sent again.
+    async fn send_batch(&self, queue: &str, mut batch: Vec<Entry>) -> Result<(), SendError> {
+        let mut refused = SendError::Refused { count: batch.len(), code: String::new() };
+        for _ in 0..TRIES {
+            let mut request = self.client.send_message_batch().queue_url(queue);
+            for (index, entry) in batch.iter().enumerate() {
+                request = request.entries(entry.request(index)?);
+            }
+            let answer = request.send().await.map_err(|error| SendError::Call {
+                code: error.code().unwrap_or("unreachable").to_owned(),
+                source: error.into(),
+            })?;
+            let Some(first) = answer.failed.first() else { return Ok(()) };
+            refused = SendError::Refused { count: answer.failed.len(), code: first.code.clone() };
+            let failed: Vec<usize> =
+                answer.failed.iter().filter_map(|failed| failed.id.parse().ok()).collect();
+            let mut index = 0..;
+            batch.retain(|_| index.next().is_some_and(|index| failed.contains(&index)));
+        }
+        Err(refused)
+    }
+}
+
+struct Entry {
+    body: String,
+    group: String,
+    delay_secs: Option<i32>,
+}
+
+impl Entry {
+    /// An entry in the company's message group, so that a company with a burst is served after the quiet ones.
+    fn new(
+        company: &CompanyId,
+        message: &impl Serialize,
+        delay: Option<Duration>,
+    ) -> Result<Self, SendError> {
+        let body = serde_json::to_string(message).map_err(SendError::Format)?;
+        let whole_secs =
+            |delay: Duration| i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+        Ok(Self { body, group: company.to_string(), delay_secs: delay.map(whole_secs) })
+    }
+
+    fn request(&self, index: usize) -> Result<SendMessageBatchRequestEntry, SendError> {
+        SendMessageBatchRequestEntry::builder()
+            .id(index.to_string())
+            .message_body(&self.body)
+            .message_group_id(&self.group)
+            .set_delay_seconds(self.delay_secs)
+            .build()
+            .map_err(|error| SendError::Call { code: "incomplete".to_owned(), source: error.into() })
+    }
+}

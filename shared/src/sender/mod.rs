@@ -1,0 +1,224 @@
+//! The one way to a receiver: a guarded HTTP client.
+//!
+//! One deadline covers the whole exchange. Redirects are not followed, proxies of the environment not used, the
+//! address that is dialled is checked, the body is read up to a cap. Whatever a receiver does is data: an
+//! [`Exchange`], never an error.
+
+mod connection;
+mod resolver;
+pub mod signing;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use reqwest::{Client, RequestBuilder, Url, header};
+
+use self::{
+    connection::{Dial, WatchDials},
+    resolver::Guarded,
+};
+use crate::domain::{AddressPolicy, Refused};
+
+pub use resolver::check_host;
+
+/// How much of an answer's body is read, in bytes. More is abandoned, and no failure.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// How much of an answer's body is kept, in characters.
+const ANSWER_CHARS_KEPT: usize = 1000;
+
+/// How long an idle connection is kept. A sandbox may be frozen for longer: such a connection is found broken.
+const IDLE_KEPT: Duration = Duration::from_mins(1);
+
+/// Makes POST requests to receivers.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    pooled: Client,
+    fresh: Client,
+    addresses: Arc<AddressPolicy>,
+}
+
+/// One POST.
+#[derive(Debug, Clone)]
+pub struct Post<'a> {
+    /// Where to.
+    pub url: &'a str,
+    /// The very bytes to send: JSON.
+    pub body: Bytes,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// HTTP Basic credentials.
+    pub basic: Option<(String, Option<String>)>,
+    /// The time for the whole exchange.
+    pub timeout: Duration,
+}
+
+/// What came of a POST.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Exchange {
+    /// The status that the receiver answered, if it answered.
+    pub status: Option<u16>,
+    /// Why it is a failure, for the owner to read; `None` if it is a success.
+    pub error: Option<String>,
+    /// The start of the answer's body.
+    pub answer: Option<String>,
+}
+
+impl Sender {
+    /// A client that reaches what `addresses` permit.
+    ///
+    /// # Errors
+    ///
+    /// If the system's certificates cannot be read.
+    pub fn new(addresses: AddressPolicy) -> Result<Self, reqwest::Error> {
+        let addresses = Arc::new(addresses);
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("Knockback/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .referer(false)
+                .retry(reqwest::retry::never())
+                .pool_idle_timeout(IDLE_KEPT)
+                .connector_layer(WatchDials)
+                .dns_resolver(Guarded::new(Arc::clone(&addresses)))
+        };
+        let fresh = builder().pool_max_idle_per_host(0).build()?;
+        Ok(Self { pooled: builder().build()?, fresh, addresses })
+    }
+
+    /// Makes a POST. It returns by the deadline, whatever the receiver does.
+    pub async fn post(&self, post: &Post<'_>) -> Exchange {
+        let url = match self.addresses.check_url(post.url) {
+            Ok(url) => url,
+            Err(refused) => return Exchange::failed(refusal(refused)),
+        };
+        let progress = Progress::default();
+        let exchange = progress.dial.watch(self.exchange(post, &url, &progress));
+        match tokio::time::timeout(post.timeout, exchange).await {
+            Ok(exchange) => exchange,
+            Err(_) => progress.timed_out(post.timeout),
+        }
+    }
+
+    async fn exchange(&self, post: &Post<'_>, url: &Url, progress: &Progress) -> Exchange {
+        let mut response = match request(&self.pooled, post, url).send().await {
+            Err(error) if progress.dial.was_reused() && !error.is_connect() && !error.is_builder() => {
+                // A connection that was idle broke before one byte of the answer: the receiver closed it while nobody
+                // looked. That is no failure of the receiver.
+                request(&self.fresh, post, url).send().await
+            }
+            response => response,
+        };
+        match &mut response {
+            Err(error) => Exchange::failed(explain(error)),
+            Ok(response) => {
+                let status = response.status();
+                progress.answered(status.as_u16());
+                let (body, broken) = read_body(response).await;
+                Exchange {
+                    status: Some(status.as_u16()),
+                    error: broken.or_else(|| (!status.is_success()).then(|| format!("answered {status}"))),
+                    answer: excerpt(&body),
+                }
+            }
+        }
+    }
+}
+
+fn request(client: &Client, post: &Post<'_>, url: &Url) -> RequestBuilder {
+    let mut request =
+        client.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body(post.body.clone());
+    for (name, value) in &post.headers {
+        request = request.header(*name, value);
+    }
+    match &post.basic {
+        Some((user, password)) => request.basic_auth(user, password.as_ref()),
+        None => request,
+    }
+}
+
+/// Reads the answer's body to its end or to the cap; with why it broke off, if it did.
+async fn read_body(response: &mut reqwest::Response) -> (Vec<u8>, Option<String>) {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = ANSWER_BYTES_MAX - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() >= room {
+                    return (body, None);
+                }
+            }
+            Ok(None) => return (body, None),
+            Err(error) => {
+                let reason = format!("the answer's body broke off: {}", root_cause(&error));
+                return (body, Some(reason));
+            }
+        }
+    }
+}
+
+/// The start of a body, as text on one line.
+fn excerpt(body: &[u8]) -> Option<String> {
+    let text: String = String::from_utf8_lossy(body)
+        .chars()
+        .take(ANSWER_CHARS_KEPT)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    (!text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+/// How far an exchange has come, for who has to say where it was cut off.
+#[derive(Debug, Default)]
+struct Progress {
+    dial: Dial,
+    status: std::sync::OnceLock<u16>,
+}
+
+impl Progress {
+    fn answered(&self, status: u16) {
+        // The first answer is the only one.
+        let _ = self.status.set(status);
+    }
+
+    fn timed_out(&self, timeout: Duration) -> Exchange {
+        let status = self.status.get().copied();
+        let doing = match status {
+            Some(_) => "reading the body",
+            None if self.dial.is_under_way() => "connecting",
+            None => "waiting for the answer",
+        };
+        let timeout = humantime::format_duration(timeout);
+        Exchange { status, error: Some(format!("timed out after {timeout} while {doing}")), answer: None }
+    }
+}
+
+impl Exchange {
+    fn failed(error: String) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
+}
+
+fn refusal(refused: Refused) -> String {
+    format!("not sent: the URL {refused}")
+}
+
+/// What an owner understands of an error.
+fn explain(error: &reqwest::Error) -> String {
+    if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<Refused>()) {
+        return refusal(*refused);
+    }
+    let cause = root_cause(error);
+    if error.is_connect() { format!("could not connect: {cause}") } else { format!("no answer: {cause}") }
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}

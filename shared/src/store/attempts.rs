@@ -1,0 +1,344 @@
+//! Attempts: what waits, what has started, how it ended.
+//!
+//! Waiting is an item; a message is only its alarm clock. Whoever wants to start, delay or drop an attempt writes its
+//! item on condition that it still is what was read, so that of many copies of a message one gets through.
+
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::{Put, ReturnValuesOnConditionCheckFailure as OnFailure},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ITEM_VERSION, Item, Store, StoreError, StoredWebhook, from_item,
+    keys::{AttemptKey, Key},
+    number, text, to_item,
+    transaction::{Action, Transacted},
+    webhooks::stored_webhook,
+};
+use crate::domain::{
+    Action as EventAction, AttemptEnd, DropReason, EntityId, Event, EventId, Health, LEASE, Object, Retry,
+    Timestamp,
+};
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptState {
+    /// It starts at `due`, not before.
+    Waiting {
+        /// When.
+        due: Timestamp,
+    },
+    /// Somebody has started it, and has until `lease_until` to end it.
+    Started {
+        /// When somebody else may start it again.
+        lease_until: Timestamp,
+    },
+    /// The receiver acknowledged it.
+    Succeeded(AttemptEnd),
+    /// It failed; what follows is due then, if anything does.
+    Failed(AttemptEnd, Option<Timestamp>),
+    /// It was not, and will not be, made.
+    Dropped(DropReason),
+}
+
+/// An attempt as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which attempt.
+    pub key: AttemptKey,
+    /// Of which event.
+    pub event: EventId,
+    /// What the event was about, where that is still known.
+    pub about: Option<About>,
+    /// Where it stands.
+    pub state: AttemptState,
+}
+
+/// What an event was about, for who reads the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    object: Object,
+    action: EventAction,
+    entity: EntityId,
+}
+
+impl From<&Event> for About {
+    fn from(event: &Event) -> Self {
+        Self { object: event.object.clone(), action: event.action, entity: event.entity.clone() }
+    }
+}
+
+/// Whether an attempt is now this caller's to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It is, until the lease ends.
+    Claimed,
+    /// It is somebody else's, or was.
+    AlreadyTaken,
+}
+
+/// Whether a failure was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// It was, with all that follows from it.
+    Written,
+    /// Somebody else has ended this attempt: theirs counts.
+    AlreadyEnded,
+    /// The webhook was changed meanwhile: decide again.
+    WebhookChanged(Box<StoredWebhook>),
+    /// The webhook is gone: nothing follows, and the failure has to be written without it.
+    WebhookGone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StateName {
+    Waiting,
+    Started,
+    Succeeded,
+    Failed,
+    Dropped,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttemptItem {
+    pk: String,
+    sk: String,
+    v: u8,
+    event: EventId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    about: Option<About>,
+    state: StateName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<AttemptEnd>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_due: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dropped: Option<DropReason>,
+    ttl: i64,
+}
+
+impl AttemptItem {
+    fn new(attempt: &Attempt, ttl: i64) -> Self {
+        let Key { pk, sk } = Key::attempt(&attempt.key);
+        let mut item = Self {
+            pk,
+            sk,
+            v: ITEM_VERSION,
+            event: attempt.event.clone(),
+            about: attempt.about.clone(),
+            state: StateName::Waiting,
+            due: None,
+            lease_until: None,
+            owner: None,
+            end: None,
+            retry_due: None,
+            dropped: None,
+            ttl,
+        };
+        match &attempt.state {
+            AttemptState::Waiting { due } => item.due = Some(*due),
+            AttemptState::Started { lease_until } => {
+                (item.state, item.lease_until) = (StateName::Started, Some(*lease_until));
+            }
+            AttemptState::Succeeded(end) => {
+                (item.state, item.end) = (StateName::Succeeded, Some(end.clone()));
+            }
+            AttemptState::Failed(end, retry_due) => {
+                (item.state, item.end, item.retry_due) = (StateName::Failed, Some(end.clone()), *retry_due);
+            }
+            AttemptState::Dropped(reason) => (item.state, item.dropped) = (StateName::Dropped, Some(*reason)),
+        }
+        item
+    }
+
+    /// The state; `None` if the item lacks what its state has.
+    fn state(self) -> Option<AttemptState> {
+        Some(match self.state {
+            StateName::Waiting => AttemptState::Waiting { due: self.due? },
+            StateName::Started => AttemptState::Started { lease_until: self.lease_until? },
+            StateName::Succeeded => AttemptState::Succeeded(self.end?),
+            StateName::Failed => AttemptState::Failed(self.end?, self.retry_due),
+            StateName::Dropped => AttemptState::Dropped(self.dropped?),
+        })
+    }
+}
+
+/// Reads where an attempt stands from its item.
+pub(super) fn attempt_state(item: Item) -> Result<AttemptState, StoreError> {
+    let item: AttemptItem = from_item(item)?;
+    item.state().ok_or_else(|| {
+        StoreError::Format(<serde_dynamo::Error as serde::de::Error>::custom(
+            "an attempt lacks what its state has",
+        ))
+    })
+}
+
+/// What a failed attempt leads to, as it is written.
+#[derive(Debug)]
+pub struct FailureRecord<'a> {
+    /// The attempt, with its end.
+    pub attempt: &'a Attempt,
+    /// Who has claimed it; `None` for an original, which has no item while it is made.
+    pub owner: Option<&'a str>,
+    /// The webhook as it was read, with its health from now on; `None` if it is gone.
+    pub health: Option<(&'a StoredWebhook, &'a Health)>,
+    /// The retry that follows.
+    pub retry: Option<Retry>,
+}
+
+impl Store {
+    /// Starts an attempt that has an item, on condition that the item is what was read: waiting for this very time, or
+    /// started by somebody whose lease is over.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn claim(
+        &self,
+        attempt: &AttemptKey,
+        read: &AttemptState,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let (condition, at) = match read {
+            AttemptState::Waiting { due } if *due <= now => ("#state = :waiting AND due = :at", due),
+            AttemptState::Started { lease_until } if *lease_until <= now => {
+                ("#state = :started AND lease_until = :at", lease_until)
+            }
+            _ => return Ok(Claim::AlreadyTaken),
+        };
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.deliveries)
+            .set_key(Some(Key::attempt(attempt).into_item()))
+            .update_expression("SET #state = :started, #owner = :owner, lease_until = :until")
+            .condition_expression(condition)
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":started", text("started"))
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":until", number((now + LEASE).as_ms()))
+            .expression_attribute_values(":at", number(at.as_ms()));
+        if matches!(read, AttemptState::Waiting { .. }) {
+            update = update.expression_attribute_values(":waiting", text("waiting"));
+        }
+        match update.send().await {
+            Ok(_) => Ok(Claim::Claimed),
+            Err(error) if is_refused_update(error.as_service_error()) => Ok(Claim::AlreadyTaken),
+            Err(error) => Err(StoreError::call("UpdateItem")(error)),
+        }
+    }
+
+    /// Lets an attempt wait, or drops it, on condition that its item is what was read: absent, or waiting for this very
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn settle(
+        &self,
+        attempt: &Attempt,
+        read: Option<&AttemptState>,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.deliveries)
+            .set_item(Some(to_item(&AttemptItem::new(attempt, self.expiry(now)))?));
+        let put = match read {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(AttemptState::Waiting { due: at } | AttemptState::Started { lease_until: at }) => put
+                .condition_expression(
+                    "due = :at AND #state = :waiting OR lease_until = :at AND #state = :started",
+                )
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":waiting", text("waiting"))
+                .expression_attribute_values(":started", text("started"))
+                .expression_attribute_values(":at", number(at.as_ms())),
+            Some(_) => return Ok(Claim::AlreadyTaken),
+        };
+        match put.send().await {
+            Ok(_) => Ok(Claim::Claimed),
+            Err(error)
+                if matches!(
+                    error.as_service_error(),
+                    Some(PutItemError::ConditionalCheckFailedException(_))
+                ) =>
+            {
+                Ok(Claim::AlreadyTaken)
+            }
+            Err(error) => Err(StoreError::call("PutItem")(error)),
+        }
+    }
+
+    /// Writes a failed attempt, the retry that follows and the webhook's health: all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn write_failure(
+        &self,
+        record: &FailureRecord<'_>,
+        now: Timestamp,
+    ) -> Result<Failed, StoreError> {
+        let FailureRecord { attempt, owner, health, retry } = record;
+        let put = Put::builder()
+            .table_name(&self.deliveries)
+            .set_item(Some(to_item(&AttemptItem::new(attempt, self.expiry(now)))?))
+            .return_values_on_condition_check_failure(OnFailure::None);
+        let put = match owner {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(owner) => put
+                .condition_expression("#state = :started AND #owner = :owner")
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_values(":started", text("started"))
+                .expression_attribute_values(":owner", text(*owner)),
+        };
+        let mut actions = vec![put.action()?];
+        if let Some((read, health)) = health {
+            actions.push(self.health_update(read, health)?);
+        }
+        if let Some(retry) = retry {
+            let waiting = Attempt {
+                key: AttemptKey { number: retry.number, ..attempt.key.clone() },
+                state: AttemptState::Waiting { due: retry.due },
+                ..(*attempt).clone()
+            };
+            let item = to_item(&AttemptItem::new(&waiting, self.expiry(retry.due)))?;
+            let put = Put::builder().table_name(&self.deliveries).set_item(Some(item));
+            actions.push(put.condition_expression("attribute_not_exists(pk)").action()?);
+        }
+        let Transacted::Refused(mut refusals) = self.transact("writing a failure", actions).await? else {
+            return Ok(Failed::Written);
+        };
+        if health.is_none() || refusals.len() < 2 || !refusals[1].failed {
+            return Ok(Failed::AlreadyEnded);
+        }
+        let webhook = refusals[1].item.take().map(stored_webhook).transpose()?;
+        match webhook.filter(|stored| stored.webhook.removed_at.is_none()) {
+            Some(webhook) if !refusals[0].failed => Ok(Failed::WebhookChanged(Box::new(webhook))),
+            None if !refusals[0].failed => Ok(Failed::WebhookGone),
+            _ => Ok(Failed::AlreadyEnded),
+        }
+    }
+
+    /// The item of an attempt, for a batch that writes many of them.
+    pub(super) fn attempt_item(&self, attempt: &Attempt, now: Timestamp) -> Result<Item, StoreError> {
+        to_item(&AttemptItem::new(attempt, self.expiry(now)))
+    }
+}
+
+fn is_refused_update(error: Option<&UpdateItemError>) -> bool {
+    matches!(error, Some(UpdateItemError::ConditionalCheckFailedException(_)))
+}

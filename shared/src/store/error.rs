@@ -1,0 +1,48 @@
+//! What can go wrong with a table.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// A call to DynamoDB that failed, or an item that cannot be read. Never the caller's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB refused the call or was not reached.
+    #[error("{operation} failed ({code})")]
+    Call {
+        /// The operation.
+        operation: &'static str,
+        /// AWS's name for the error, or `unreachable`.
+        code: String,
+        /// The SDK's error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An item is not what it should be.
+    #[error("an item cannot be read or written")]
+    Format(#[source] serde_dynamo::Error),
+    /// An event cannot be read or written.
+    #[error("an event cannot be read or written")]
+    Event(#[source] serde_json::Error),
+    /// An event cannot be unpacked or packed.
+    #[error("an event cannot be packed or unpacked")]
+    Packing(#[source] std::io::Error),
+    /// Others kept changing what this call was to change.
+    #[error("{operation} met with another change too many times")]
+    Contention {
+        /// What was to be done.
+        operation: &'static str,
+    },
+}
+
+impl StoreError {
+    /// Wraps the SDK's error for `operation`.
+    pub(super) fn call<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        move |error| {
+            let code = error.code().unwrap_or("unreachable").to_owned();
+            Self::Call { operation, code, source: error.into() }
+        }
+    }
+}

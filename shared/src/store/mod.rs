@@ -1,0 +1,84 @@
+//! The two DynamoDB tables (design: Data).
+//!
+//! Each file holds the access patterns of one thing. Whatever is decided is decided by `domain`; a condition that
+//! does not hold is a value that is returned, not an error.
+
+mod attempts;
+mod batch;
+mod error;
+mod events;
+mod keys;
+mod tokens;
+mod transaction;
+mod webhooks;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use attempts::{About, Attempt, AttemptState, Claim, Failed, FailureRecord};
+pub use batch::Batch;
+pub use error::StoreError;
+pub use events::FanOut;
+pub use keys::AttemptKey;
+pub use tokens::{Token, sha256_hex};
+pub use webhooks::{Creation, NewWebhook, Removal, Route, StoredWebhook, WebhookPage};
+
+use crate::{clock::Entropy, domain::Timestamp};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The version that every item carries, for the readers of later versions.
+const ITEM_VERSION: u8 = 1;
+
+/// How long the item of a removed webhook stays, so that its owner can be told why it is gone.
+const REMOVED_KEPT: Duration = Duration::from_hours(7 * 24);
+
+/// Reads and writes both tables.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    webhooks: String,
+    deliveries: String,
+    retention: Duration,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Store {
+    /// A store on two tables; events and attempts are kept for `retention`.
+    pub fn new(
+        client: Client,
+        webhooks: impl Into<String>,
+        deliveries: impl Into<String>,
+        retention: Duration,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { client, webhooks: webhooks.into(), deliveries: deliveries.into(), retention, entropy }
+    }
+
+    /// When DynamoDB may delete what is written at `now`, in seconds since 1970.
+    fn expiry(&self, now: Timestamp) -> i64 {
+        (now + self.retention).as_secs()
+    }
+}
+
+fn to_item(value: &impl Serialize) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(value).map_err(StoreError::Format)
+}
+
+fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(StoreError::Format)
+}
+
+fn to_value(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(value).map_err(StoreError::Format)
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}

@@ -1,0 +1,352 @@
+//! Webhooks, their routes and their owners' quotas, which change together.
+
+use aws_sdk_dynamodb::types::{
+    Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ITEM_VERSION, Item, REMOVED_KEPT, Store, StoreError, from_item,
+    keys::{Key, WEBHOOK_PREFIX, webhook_of, webhook_sk},
+    number, text, to_item, to_value,
+    transaction::{Action, Transacted},
+};
+use crate::domain::{AppId, CompanyId, Event, Health, Pattern, Timestamp, UserId, Webhook, WebhookId};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct WebhookItem {
+    pk: String,
+    sk: String,
+    v: u8,
+    webhook: Webhook,
+    revision: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<i64>,
+}
+
+/// A webhook as it was read, with what a change of its health is conditional on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    revision: u64,
+}
+
+impl From<WebhookItem> for StoredWebhook {
+    fn from(item: WebhookItem) -> Self {
+        Self { webhook: item.webhook, revision: item.revision }
+    }
+}
+
+#[derive(Deserialize)]
+struct Sequence {
+    last: u64,
+}
+
+/// What fan-out needs to know of an active webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// What it asks for.
+    pub pattern: Pattern,
+    /// Whose permissions decide.
+    pub user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RouteItem {
+    pk: String,
+    sk: String,
+    v: u8,
+    pattern: Pattern,
+    user: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<AppId>,
+}
+
+impl Route {
+    /// Whether the event is for the webhook.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.pattern.matches(event) && event.is_permitted(&self.user)
+    }
+}
+
+/// A webhook that is to be, and how many its owner may have.
+#[derive(Debug, Clone)]
+pub struct NewWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// The most that its owner may have.
+    pub quota: u32,
+}
+
+/// Whether a webhook was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It was.
+    Created,
+    /// Its owner has as many as they may.
+    QuotaReached,
+}
+
+/// Whether a webhook was removed by this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It was.
+    Removed,
+    /// It was gone already.
+    AlreadyGone,
+}
+
+/// Some of a company's webhooks.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookPage {
+    /// In the order of their numbers.
+    pub webhooks: Vec<Webhook>,
+    /// The last webhook looked at, if there are more behind it.
+    pub next: Option<WebhookId>,
+}
+
+impl Store {
+    /// Takes the next number for a webhook. A number that is not used is lost.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn next_webhook_id(&self) -> Result<WebhookId, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.webhooks)
+            .set_key(Some(Key::sequence().into_item()))
+            .update_expression("ADD #last :one")
+            .expression_attribute_names("#last", "last")
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::UpdatedNew);
+        let updated = update.send().await.map_err(StoreError::call("UpdateItem"))?;
+        let sequence: Sequence = from_item(updated.attributes.unwrap_or_default())?;
+        Ok(WebhookId::new(sequence.last))
+    }
+
+    /// Creates a webhook: itself, its route and its place in the quota, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer, or too many create for this owner at once.
+    pub async fn create_webhook(&self, new: &NewWebhook) -> Result<Creation, StoreError> {
+        if new.quota == 0 {
+            return Ok(Creation::QuotaReached);
+        }
+        let webhook = &new.webhook;
+        let Key { pk, sk } = Key::webhook(&webhook.company, webhook.id);
+        let item = WebhookItem { pk, sk, v: ITEM_VERSION, webhook: webhook.clone(), revision: 0, ttl: None };
+        let actions = vec![
+            Put::builder()
+                .table_name(&self.webhooks)
+                .set_item(Some(to_item(&item)?))
+                .condition_expression("attribute_not_exists(pk)")
+                .action()?,
+            self.put_route(webhook)?,
+            Update::builder()
+                .table_name(&self.webhooks)
+                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
+                .update_expression("ADD #count :one")
+                .condition_expression("attribute_not_exists(#count) OR #count < :quota")
+                .expression_attribute_names("#count", "count")
+                .expression_attribute_values(":one", number(1))
+                .expression_attribute_values(":quota", number(new.quota))
+                .action()?,
+        ];
+        match self.transact("creating a webhook", actions).await? {
+            Transacted::Done => Ok(Creation::Created),
+            Transacted::Refused(refusals) if refusals.get(2).is_some_and(|refusal| refusal.failed) => {
+                Ok(Creation::QuotaReached)
+            }
+            Transacted::Refused(_) => Err(StoreError::Contention { operation: "creating a webhook" }),
+        }
+    }
+
+    fn put_route(&self, webhook: &Webhook) -> Result<TransactWriteItem, StoreError> {
+        let Key { pk, sk } = Key::route(&webhook.company, &webhook.pattern.object, webhook.id);
+        let route = RouteItem {
+            pk,
+            sk,
+            v: ITEM_VERSION,
+            pattern: webhook.pattern.clone(),
+            user: webhook.user.clone(),
+            app: webhook.app.clone(),
+        };
+        Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
+    }
+
+    /// Removes a webhook: its mark, its route and its place in the quota, all or nothing. The item stays for a week.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn remove_webhook(
+        &self,
+        webhook: &Webhook,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Removal, StoreError> {
+        let actions = vec![
+            Update::builder()
+                .table_name(&self.webhooks)
+                .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
+                .update_expression(
+                    "SET webhook.removed_at = :now, webhook.remove_reason = :reason, #ttl = :ttl ADD revision :one",
+                )
+                .condition_expression("attribute_exists(pk) AND attribute_not_exists(webhook.removed_at)")
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":now", number(now.as_ms()))
+                .expression_attribute_values(":reason", text(reason))
+                .expression_attribute_values(":ttl", number((now + REMOVED_KEPT).as_secs()))
+                .expression_attribute_values(":one", number(1))
+                .action()?,
+            Delete::builder()
+                .table_name(&self.webhooks)
+                .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
+                .action()?,
+            Update::builder()
+                .table_name(&self.webhooks)
+                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
+                .update_expression("ADD #count :less")
+                .expression_attribute_names("#count", "count")
+                .expression_attribute_values(":less", number(-1))
+                .action()?,
+        ];
+        Ok(match self.transact("removing a webhook", actions).await? {
+            Transacted::Done => Removal::Removed,
+            Transacted::Refused(_) => Removal::AlreadyGone,
+        })
+    }
+
+    /// A webhook of a company, removed ones included, read consistently.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn webhook(
+        &self,
+        company: &CompanyId,
+        webhook: WebhookId,
+    ) -> Result<Option<StoredWebhook>, StoreError> {
+        let get = self.client.get_item().table_name(&self.webhooks).consistent_read(true);
+        let get = get.set_key(Some(Key::webhook(company, webhook).into_item()));
+        let found = get.send().await.map_err(StoreError::call("GetItem"))?;
+        found.item.map(stored_webhook).transpose()
+    }
+
+    /// The webhooks of a company behind `after` that are not removed and are `wanted`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn webhooks(
+        &self,
+        company: &CompanyId,
+        after: Option<WebhookId>,
+        limit: usize,
+        wanted: impl Fn(&Webhook) -> bool,
+    ) -> Result<WebhookPage, StoreError> {
+        let mut page = WebhookPage::default();
+        let mut start = after.map(|after| Key::webhook(company, after).into_item());
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.webhooks)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", text(Key::company(company)))
+                .expression_attribute_values(":prefix", text(WEBHOOK_PREFIX))
+                .set_exclusive_start_key(start);
+            let found = query.send().await.map_err(StoreError::call("Query"))?;
+            for item in found.items.unwrap_or_default() {
+                let StoredWebhook { webhook, .. } = stored_webhook(item)?;
+                if webhook.removed_at.is_some() || !wanted(&webhook) {
+                    continue;
+                }
+                if page.webhooks.len() == limit {
+                    page.next = page.webhooks.last().map(|last| last.id);
+                    return Ok(page);
+                }
+                page.webhooks.push(webhook);
+            }
+            start = found.last_evaluated_key;
+            if start.is_none() {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Some of the routes for one object of a company, which may be `*`, behind `after`, read consistently: an event
+    /// that is posted right after a webhook was created finds it.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn routes(
+        &self,
+        company: &CompanyId,
+        object: &str,
+        after: Option<WebhookId>,
+    ) -> Result<(Vec<Route>, Option<WebhookId>), StoreError> {
+        let pk = Key::routes(company, object);
+        let start = after.map(|after| Key { pk: pk.clone(), sk: webhook_sk(after) }.into_item());
+        let query = self
+            .client
+            .query()
+            .table_name(&self.webhooks)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(pk))
+            .set_exclusive_start_key(start);
+        let found = query.send().await.map_err(StoreError::call("Query"))?;
+        let mut routes = Vec::new();
+        for item in found.items.unwrap_or_default() {
+            let RouteItem { sk, pattern, user, .. } = from_item(item)?;
+            if let Some(webhook) = webhook_of(&sk) {
+                routes.push(Route { webhook, pattern, user });
+            }
+        }
+        let next = found.last_evaluated_key.and_then(|key| webhook_of(key.get("sk")?.as_s().ok()?));
+        Ok((routes, next))
+    }
+
+    /// Writes a health, unless somebody else changed the webhook since it was read or removed it. `false` then: what is
+    /// to be written has to be decided again, or is of no use any more.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn write_health(&self, read: &StoredWebhook, health: &Health) -> Result<bool, StoreError> {
+        let update = self.health_update(read, health)?;
+        Ok(matches!(self.transact("writing a health", vec![update]).await?, Transacted::Done))
+    }
+
+    /// The action that writes a health on condition that it is still what was read.
+    pub(super) fn health_update(
+        &self,
+        read: &StoredWebhook,
+        health: &Health,
+    ) -> Result<TransactWriteItem, StoreError> {
+        Update::builder()
+            .table_name(&self.webhooks)
+            .set_key(Some(Key::webhook(&read.webhook.company, read.webhook.id).into_item()))
+            .update_expression("SET webhook.health = :health ADD revision :one")
+            .condition_expression("revision = :revision AND attribute_not_exists(webhook.removed_at)")
+            .expression_attribute_values(":health", to_value(health)?)
+            .expression_attribute_values(":revision", number(read.revision))
+            .expression_attribute_values(":one", number(1))
+            .return_values_on_condition_check_failure(OnFailure::AllOld)
+            .action()
+    }
+}
+
+/// Reads a webhook's item.
+pub(super) fn stored_webhook(item: Item) -> Result<StoredWebhook, StoreError> {
+    from_item::<WebhookItem>(item).map(StoredWebhook::from)
+}

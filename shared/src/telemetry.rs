@@ -1,0 +1,14 @@
+//! One structured line for each thing that an operator wants to know.
+
+use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+
+/// The target of the line that is written for each attempt.
+pub const ATTEMPT: &str = "knockback::attempt";
+
+/// Writes JSON lines to standard output, as CloudWatch takes them; `LOG_LEVEL` says which, `info` unless set.
+pub fn start() {
+    let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    // Fails only where a test has started it before.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+}
