@@ -1,1 +1,42 @@
+//! The HTTP API: callers keep their webhooks here, the platform reports events.
 
+mod answer;
+mod events;
+mod request;
+mod tokens;
+mod webhooks;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use knockback::Context;
+use serde_json::json;
+
+use self::answer::{Refusal, answer};
+
+/// All routes. Lambda, the local runner and tests call this one.
+///
+/// `/v1` and `/api/v1` are the same: OAuth clients put `/api/v1` behind the host that they are given.
+pub fn router(context: Arc<Context>) -> Router {
+    let v1 = Router::new()
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route("/webhooks/{id}", delete(webhooks::remove))
+        .route("/events", post(events::report))
+        .route("/tokens", post(tokens::give));
+    Router::new()
+        .route("/health", get(health))
+        .nest("/v1", v1.clone())
+        .nest("/api/v1", v1)
+        .fallback(async || Refusal::NoSuchPath.into_response())
+        .method_not_allowed_fallback(async || Refusal::Method.into_response())
+        .with_state(context)
+}
+
+async fn health() -> Response {
+    answer(StatusCode::OK, &json!({"status": "ok", "success": true}))
+}

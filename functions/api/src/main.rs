@@ -1,1 +1,12 @@
-fn main() {}
+//! Starts the API on Lambda.
+
+use std::sync::Arc;
+
+use knockback::{Context, telemetry};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::start();
+    let context = Arc::new(Context::from_environment().await?);
+    lambda_http::run(api::router(context)).await
+}

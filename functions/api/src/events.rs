@@ -1,0 +1,93 @@
+//! Events: the platform reports what happened.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use knockback::{
+    Context,
+    domain::{
+        EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, JSON_DEPTH_MAX, Timestamp, is_shallow,
+    },
+};
+use serde_json::{json, value::RawValue};
+
+use crate::{
+    answer::{Refusal, answer},
+    request,
+};
+
+/// The most events in one request.
+const EVENTS_MAX: usize = 100;
+
+/// `POST /v1/events`: takes one event, or an array of them as a whole. It answers once SQS has them.
+pub(crate) async fn report(
+    State(context): State<Arc<Context>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    request::platform(&context, &parts).await?;
+    let body = request::body(body).await?;
+    let host = request::host(&parts).unwrap_or(&context.config.host);
+    let events = read_events(&context, &body, host)?;
+    let ids: Vec<_> = events.iter().map(|event| json!({"id": event.id})).collect();
+    context.queues.send_events(events).await?;
+    Ok(answer(StatusCode::ACCEPTED, &json!({"success": true, "data": ids})))
+}
+
+fn read_events(context: &Context, body: &[u8], host: &str) -> Result<Vec<Event>, Refusal> {
+    let now = context.now();
+    if !body.trim_ascii_start().starts_with(b"[") {
+        return Ok(vec![read_event(context, body, "", host, now)?]);
+    }
+    // An array is one level deeper than its events.
+    if !is_shallow(body) {
+        return Err(FieldErrors::of("body", format!("must nest at most {JSON_DEPTH_MAX} deep")).into());
+    }
+    let events: Vec<&RawValue> = serde_json::from_slice(body)
+        .map_err(|error| FieldErrors::of("body", format!("is not JSON: {error}")))?;
+    if events.is_empty() || events.len() > EVENTS_MAX {
+        let reason = format!("must be an event or an array of 1 to {EVENTS_MAX} events");
+        return Err(FieldErrors::of("body", reason).into());
+    }
+    let (mut read, mut wrong, mut too_large) =
+        (Vec::with_capacity(events.len()), FieldErrors::default(), false);
+    for (index, event) in events.into_iter().enumerate() {
+        match read_event(context, event.get().as_bytes(), &format!("[{index}]."), host, now) {
+            Ok(event) => read.push(event),
+            Err(Refusal::Fields(errors)) => wrong.extend(errors),
+            Err(Refusal::TooLarge(errors)) => {
+                too_large = true;
+                wrong.extend(errors);
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    match (wrong.is_empty(), too_large) {
+        (true, _) => Ok(read),
+        (false, false) => Err(Refusal::Fields(wrong)),
+        (false, true) => Err(Refusal::TooLarge(wrong)),
+    }
+}
+
+fn read_event(
+    context: &Context,
+    json: &[u8],
+    prefix: &str,
+    host: &str,
+    now: Timestamp,
+) -> Result<Event, Refusal> {
+    if json.len() > EVENT_BYTES_MAX {
+        let whole = if prefix.is_empty() { "body" } else { prefix.trim_end_matches('.') };
+        return Err(Refusal::TooLarge(FieldErrors::of(
+            whole,
+            format!("must be at most {EVENT_BYTES_MAX} bytes"),
+        )));
+    }
+    let id = EventId::from_random(context.random());
+    let defaults = EventDefaults { accepted_at: now, host, id, correlation: context.random() };
+    Ok(Event::parse(json, prefix, defaults)?)
+}

@@ -1,0 +1,85 @@
+//! What all routes take from a request: its token, its query, its body.
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, header, request::Parts},
+};
+use knockback::{
+    Context,
+    domain::{Caller, FieldErrors, Member},
+    store::sha256_hex,
+};
+use url::form_urlencoded;
+
+use crate::answer::Refusal;
+
+/// The largest request, in bytes.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The longest token that is looked up, in bytes.
+const TOKEN_BYTES_MAX: usize = 512;
+
+/// Finds out who is asking.
+pub(crate) async fn caller(context: &Context, parts: &Parts) -> Result<Caller, Refusal> {
+    let token = token(parts).filter(|token| token.len() <= TOKEN_BYTES_MAX).ok_or(Refusal::Unauthorized)?;
+    let sha256 = sha256_hex(&token);
+    if context.config.platform_tokens.contains(&sha256) {
+        return Ok(Caller::Platform);
+    }
+    let token = context.store.token(&sha256).await?.ok_or(Refusal::Unauthorized)?;
+    Ok(Caller::Member(token.member))
+}
+
+/// Lets somebody of a company pass.
+pub(crate) async fn member(context: &Context, parts: &Parts) -> Result<Member, Refusal> {
+    match caller(context, parts).await? {
+        Caller::Member(member) => Ok(member),
+        Caller::Platform => Err(Refusal::Scope),
+    }
+}
+
+/// Lets the platform pass.
+pub(crate) async fn platform(context: &Context, parts: &Parts) -> Result<(), Refusal> {
+    match caller(context, parts).await? {
+        Caller::Platform => Ok(()),
+        Caller::Member(_) => Err(Refusal::Scope),
+    }
+}
+
+/// The token, from any of the three places that the dialect has. An empty one counts as none: the official PHP client
+/// sends an empty `Authorization: Bearer` beside a good `x-api-token`.
+fn token(parts: &Parts) -> Option<String> {
+    let from_header = header_text(&parts.headers, "x-api-token").map(str::to_owned);
+    let from_bearer = || {
+        let (scheme, token) = header_text(&parts.headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    };
+    let given = |token: &String| !token.is_empty();
+    from_header
+        .filter(given)
+        .or_else(|| query(parts, "api_token").filter(given))
+        .or_else(|| from_bearer().filter(given))
+}
+
+/// The value of a query parameter.
+pub(crate) fn query(parts: &Parts, name: &str) -> Option<String> {
+    let query = parts.uri.query()?;
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// The host that the caller knows this API by.
+pub(crate) fn host(parts: &Parts) -> Option<&str> {
+    header_text(&parts.headers, header::HOST.as_str())
+        .or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str))
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// The body, up to [`BODY_BYTES_MAX`].
+pub(crate) async fn body(body: Body) -> Result<Vec<u8>, Refusal> {
+    let too_large = || FieldErrors::of("body", format!("must be at most {BODY_BYTES_MAX} bytes"));
+    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Refusal::TooLarge(too_large()))?;
+    Ok(bytes.into())
+}

@@ -1,0 +1,40 @@
+//! Tokens: the platform gives them to callers.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use knockback::{
+    Context,
+    domain::Member,
+    store::{Token, sha256_hex},
+};
+use serde_json::json;
+
+use crate::{
+    answer::{Refusal, answer},
+    request,
+};
+
+/// `POST /v1/tokens`: gives a caller a token. It is told this once, and kept only as its SHA-256.
+pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    request::platform(&context, &parts).await?;
+    let member = Member::parse(&request::body(body).await?)?;
+    let token = new_token(&context);
+    let sha256 = sha256_hex(&token);
+    context.store.add_token(&Token { sha256: sha256.clone(), member, added_at: context.now() }).await?;
+    Ok(answer(StatusCode::CREATED, &json!({"success": true, "data": {"id": sha256, "token": token}})))
+}
+
+fn new_token(context: &Context) -> String {
+    use std::fmt::Write;
+
+    context.random::<24>().iter().fold("kb_".to_owned(), |mut token, byte| {
+        let _ = write!(token, "{byte:02x}");
+        token
+    })
+}
