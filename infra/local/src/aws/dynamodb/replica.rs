@@ -113,15 +113,12 @@ impl Replica {
         }
         while let Some(change) = self.changes.pop_front_if(|change| change.written_at + self.lag <= now) {
             let table_name = change.table;
-            match change.image {
-                Some(item) => {
-                    let put = PutItemRequest { table_name, item, ..Default::default() };
-                    self.tables.put_item(put)?;
-                }
-                None => {
-                    let delete = DeleteItemRequest { table_name, key: change.key, ..Default::default() };
-                    self.tables.delete_item(delete)?;
-                }
+            if let Some(item) = change.image {
+                let put = PutItemRequest { table_name, item, ..Default::default() };
+                self.tables.put_item(put)?;
+            } else {
+                let delete = DeleteItemRequest { table_name, key: change.key, ..Default::default() };
+                self.tables.delete_item(delete)?;
             }
         }
         Ok(())
