@@ -9,7 +9,7 @@ mod turn;
 
 use std::collections::BTreeMap;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use knockback::{
     Context,
@@ -70,7 +70,7 @@ pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
         }
     }
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = again.into_iter().map(failure).collect();
+    response.set_failures(again);
     response
 }
 
@@ -115,10 +115,4 @@ async fn write_successes(deliver: &Deliver, succeeded: &[Attempt]) {
         let error = &error as &dyn std::error::Error;
         tracing::error!(unlogged_successes = succeeded.len(), error, "successes were not written to the log");
     }
-}
-
-fn failure(message: String) -> BatchItemFailure {
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message;
-    failure
 }

@@ -5,6 +5,7 @@ use knockback::{
     queues::{DeliveryMessage, SendError},
     seal::SealError,
     store::{About, Attempt, AttemptState, Batch, Claim, StoreError, StoredWebhook},
+    telemetry::ATTEMPT,
 };
 
 use crate::{Deliver, attempt::make_attempt};
@@ -126,12 +127,12 @@ async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) ->
         return Ok(Turn::Again);
     }
     tracing::info!(
+        target: ATTEMPT,
         company = %message.company,
         webhook = %message.webhook,
         delivery = %message.delivery,
         attempt = message.attempt.as_number(),
-        reason = dropped.as_str(),
-        "dropped"
+        dropped = dropped.as_str(),
     );
     Ok(Turn::Over)
 }

@@ -6,7 +6,7 @@
 
 mod intake;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use knockback::{
     Context,
@@ -31,19 +31,17 @@ enum FanOutError {
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
 pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
     let records = batch.records.into_iter().map(|record| handle_record(context, record));
-    let failures = join_all(records).await.into_iter().flatten();
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failures.collect();
+    response.set_failures(join_all(records).await.into_iter().flatten());
     response
 }
 
-async fn handle_record(context: &Context, record: SqsMessage) -> Option<BatchItemFailure> {
+/// Fans out one event; with the id of its message if that has to come again.
+async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> {
     let error = fan_out(context, &record.body.unwrap_or_default()).await.err()?;
     let message = record.message_id.unwrap_or_default();
     tracing::error!(message, error = &error as &dyn std::error::Error, "an event was not fanned out");
-    let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message;
-    Some(failure)
+    Some(message)
 }
 
 async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {

@@ -1,0 +1,107 @@
+//! The runner's flags.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{ArgAction, Parser};
+use knockback::domain::{NUMBERS, Policies};
+
+/// Runs all of Knockback on this machine: the API, fan-out and deliver, on AWS in a box.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "knockback", version, after_help = after_help())]
+pub struct Cli {
+    /// Where the API listens; port 0 takes any free one.
+    #[arg(long, env = "KNOCKBACK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    pub listen: SocketAddr,
+    /// Keep nothing: all data is in memory.
+    #[arg(long, conflicts_with = "data")]
+    pub memory: bool,
+    /// Where the data is kept.
+    #[arg(long, env = "KNOCKBACK_DATA", value_name = "DIR", default_value = ".knockback")]
+    pub data: PathBuf,
+    /// The platform's token; made and kept with the data unless given.
+    #[arg(long, env = "KNOCKBACK_PLATFORM_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = token)]
+    pub platform_token: Option<String>,
+    /// Permit receivers on private addresses and over http, as is right for a local run only.
+    #[arg(
+        long,
+        env = "KNOCKBACK_ALLOW_PRIVATE",
+        value_name = "BOOL",
+        default_value_t = true,
+        num_args = 0..=1,
+        default_missing_value = "true",
+        action = ArgAction::Set
+    )]
+    pub allow_private: bool,
+    /// Print no line for each attempt.
+    #[arg(long)]
+    pub quiet: bool,
+    /// Change numbers of a policy, such as "pipedrive.ban=5s"; can be repeated, and hold several.
+    #[arg(long, env = "KNOCKBACK_POLICY", value_name = "NAME=VALUE", value_parser = policy)]
+    pub policy: Vec<String>,
+}
+
+impl Cli {
+    /// The numbers of the dialects, as changed by the flags.
+    pub fn policies(&self) -> Policies {
+        // Each assignment was checked as it was parsed.
+        Policies::default().with(&self.policy.join(" ")).unwrap_or_default()
+    }
+}
+
+fn after_help() -> String {
+    format!(
+        "The numbers of the policies: {NUMBERS}.\nDurations are written as 500ms, 3s, 30m or 2days, several with \
+         commas: --policy pipedrive.retries=1s,2s,3s"
+    )
+}
+
+fn policy(text: &str) -> Result<String, String> {
+    Policies::default().with(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn token(text: &str) -> Result<String, String> {
+    let is_token = (16..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_token
+        .then(|| text.to_owned())
+        .ok_or_else(|| "must be 16 to 512 printable characters without spaces".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, String> {
+        Cli::try_parse_from(["knockback"].iter().chain(args)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn numbers_are_changed_by_as_many_flags_as_are_given() {
+        let cli =
+            parse(&["--policy", "pipedrive.ban=5s pipedrive.strikes=2", "--policy", "pipedrive.retries=1s"]);
+        let policy = cli.expect("flags").policies().pipedrive;
+        assert_eq!((policy.ban.as_secs(), policy.strikes, policy.retries.len()), (5, 2, 1));
+    }
+
+    #[test]
+    fn private_receivers_are_permitted_unless_said_otherwise() {
+        assert!(parse(&[]).expect("flags").allow_private);
+        assert!(parse(&["--allow-private"]).expect("flags").allow_private);
+        assert!(!parse(&["--allow-private=false"]).expect("flags").allow_private);
+    }
+
+    #[test]
+    fn a_bad_flag_says_what_would_be_right() {
+        assert!(
+            parse(&["--policy", "pipedrive.ban=soon"]).expect_err("wrong").contains("a duration such as 30m")
+        );
+        assert!(parse(&["--policy", "ban=1s"]).expect_err("wrong").contains("pipedrive.ban"));
+        for args in [
+            &["--listen", "here"][..],
+            &["--memory", "--data", "x"],
+            &["--platform-token", "a b"],
+            &["--nope"],
+        ] {
+            assert!(parse(args).is_err(), "{args:?}");
+        }
+    }
+}

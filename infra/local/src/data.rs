@@ -1,0 +1,179 @@
+//! The data folder: readable by its owner only, used by one runner at a time, and the tokens and keys in it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use knockback::clock::Entropy;
+use serde::{Deserialize, Serialize};
+
+/// A data folder that is this process's.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    /// Holds the lock for as long as the process lives.
+    _lock: File,
+}
+
+/// What survives a restart beside tables and queues.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    /// The platform's token.
+    pub platform_token: String,
+    /// The token of a caller to try things with.
+    pub caller_token: String,
+    /// The keys that seal secrets.
+    pub key_ring: String,
+}
+
+/// A data folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// It cannot be made, read or written.
+    #[error("the data folder {folder} cannot be used: {source}")]
+    Folder {
+        /// Which.
+        folder: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another runner uses it.
+    #[error(
+        "the data folder {0} is used by another runner: stop that one, or choose another folder with --data"
+    )]
+    InUse(String),
+    /// The secrets in it are not what was written.
+    #[error(
+        "{file} in the data folder is broken ({source}): restore it, or remove the folder and lose its data"
+    )]
+    Broken {
+        /// Which file.
+        file: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+const SECRETS: &str = "secrets.json";
+
+impl DataFolder {
+    /// Makes the folder if it is not there, closes it to others, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be used, or another runner uses it.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let folder = path.display().to_string();
+        let failed = |source| DataError::Folder { folder: folder.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        let lock = private_file(OpenOptions::new().create(true).truncate(false), &path.join("lock"))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(DataError::InUse(folder)),
+            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The secrets that are kept here; new ones if there are none yet.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read or written.
+    pub fn secrets(&self, entropy: &dyn Entropy) -> Result<Secrets, DataError> {
+        let file = self.path.join(SECRETS);
+        let failed = |source| DataError::Folder { folder: self.path.display().to_string(), source };
+        let broken = |source| DataError::Broken { file: SECRETS.to_owned(), source };
+        match fs::read(&file) {
+            Ok(json) => serde_json::from_slice(&json).map_err(broken),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secrets = Secrets::new(entropy);
+                let json = serde_json::to_vec_pretty(&secrets).map_err(broken)?;
+                self.write(&file, &json).map_err(failed)?;
+                Ok(secrets)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Writes a file so that it is there as a whole or not at all.
+    fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        let draft = self.path.join("draft");
+        let mut written = private_file(OpenOptions::new().create(true).truncate(true), &draft)?;
+        written.write_all(bytes)?;
+        written.sync_all()?;
+        fs::rename(draft, file)
+    }
+}
+
+fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.write(true).mode(0o600).open(path)
+}
+
+impl Secrets {
+    /// New secrets.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        let token = || format!("kb_{}", random_hex(entropy));
+        Self {
+            platform_token: token(),
+            caller_token: token(),
+            key_ring: format!(r#"{{"current":"k1","k1":"{}"}}"#, random_hex(entropy)),
+        }
+    }
+}
+
+fn random_hex(entropy: &dyn Entropy) -> String {
+    use std::fmt::Write;
+
+    let mut bytes = [0; 24];
+    entropy.fill(&mut bytes);
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use knockback::clock::SystemEntropy;
+
+    use super::*;
+
+    #[test]
+    fn secrets_survive_and_nobody_else_reads_them() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let path = parent.path().join("data");
+        let first = DataFolder::open(&path).expect("a data folder").secrets(&SystemEntropy).expect("secrets");
+        let folder = DataFolder::open(&path).expect("a data folder");
+        assert_eq!(folder.secrets(&SystemEntropy).expect("secrets").platform_token, first.platform_token);
+        let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(&path.join(SECRETS))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_folder_is_used_by_one_runner_at_a_time() {
+        let path = tempfile::tempdir().expect("a folder");
+        let _first = DataFolder::open(path.path()).expect("a data folder");
+        assert!(matches!(DataFolder::open(path.path()), Err(DataError::InUse(_))));
+    }
+
+    #[test]
+    fn a_broken_folder_is_one_clear_line() {
+        let path = tempfile::tempdir().expect("a folder");
+        fs::write(path.path().join("file"), "").expect("written");
+        let error = DataFolder::open(&path.path().join("file")).expect_err("a file");
+        assert!(error.to_string().starts_with("the data folder ") && !error.to_string().contains('\n'));
+        fs::write(path.path().join(SECRETS), "{").expect("written");
+        let folder = DataFolder::open(path.path()).expect("a data folder");
+        assert!(matches!(folder.secrets(&SystemEntropy), Err(DataError::Broken { .. })));
+    }
+}

@@ -1,0 +1,123 @@
+//! One readable line in the terminal for each attempt.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write as _},
+    sync::Arc,
+};
+
+use knockback::{clock::Clock, telemetry::ATTEMPT};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::layer::{Context, Layer};
+
+/// Prints what deliver logs of its attempts.
+#[derive(Debug)]
+pub(crate) struct AttemptLines {
+    clock: Arc<dyn Clock>,
+}
+
+impl AttemptLines {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for AttemptLines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() != ATTEMPT {
+            return;
+        }
+        let mut line = Line::default();
+        event.record(&mut line);
+        let now = self.clock.now().to_string();
+        let time = now.get(11..23).unwrap_or_default();
+        // A terminal that is gone must not end the deliveries.
+        let _ = writeln!(io::stdout().lock(), "{time}  {line}");
+    }
+}
+
+/// What the log says of an attempt.
+#[derive(Debug, Default)]
+struct Line {
+    object: String,
+    action: String,
+    webhook: String,
+    attempt: u64,
+    status: Option<u64>,
+    duration_ms: Option<u64>,
+    error: Option<String>,
+    dropped: Option<String>,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "webhook" {
+            // Writing to a string does not fail.
+            let _ = write!(self.webhook, "{value:?}");
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "object" => value.clone_into(&mut self.object),
+            "action" => value.clone_into(&mut self.action),
+            "error" => self.error = Some(value.to_owned()),
+            "dropped" => self.dropped = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "attempt" => self.attempt = value,
+            "status" => self.status = Some(value),
+            "duration_ms" => self.duration_ms = Some(value),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, action, webhook, attempt, .. } = self;
+        write!(f, "webhook {webhook}  attempt {attempt}  ")?;
+        if let Some(dropped) = &self.dropped {
+            return write!(f, "dropped: {dropped}");
+        }
+        let duration_ms = self.duration_ms.unwrap_or_default();
+        match (&self.error, self.status) {
+            (Some(error), _) => write!(f, "{object}.{action}  FAILED after {duration_ms} ms: {error}"),
+            (None, status) => {
+                write!(f, "{object}.{action}  delivered in {duration_ms} ms: {}", status.unwrap_or_default())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_happened() {
+        let mut line = Line {
+            object: "deal".to_owned(),
+            action: "change".to_owned(),
+            webhook: "7".to_owned(),
+            attempt: 1,
+            status: Some(200),
+            duration_ms: Some(3),
+            ..Line::default()
+        };
+        assert_eq!(line.to_string(), "webhook 7  attempt 1  deal.change  delivered in 3 ms: 200");
+        line.error = Some("answered 500 Internal Server Error".to_owned());
+        let expected =
+            "webhook 7  attempt 1  deal.change  FAILED after 3 ms: answered 500 Internal Server Error";
+        assert_eq!(line.to_string(), expected);
+        line.dropped = Some("banned".to_owned());
+        assert_eq!(line.to_string(), "webhook 7  attempt 1  dropped: banned");
+    }
+}

@@ -1,0 +1,182 @@
+//! The whole of Knockback in one process: AWS in a box, filled from the template, and the functions on it.
+
+use std::{path::Path, sync::Arc};
+
+use api::router;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use axum::Router;
+use bytes::Bytes;
+use deliver::Deliver;
+use knockback::{
+    Context,
+    clock::{Clock, Entropy},
+    config::Config,
+    context::StartError,
+    queues::QueueUrls,
+    sender::Sender,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    aws::{AwsBox, OpenError, connector::sdk_config, sqs::SqsError},
+    template::{Mapping, Stack, TEMPLATE, TemplateError},
+};
+
+/// What the functions of a system work with, beside AWS.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Tells the time, to the functions and to the box.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids and secrets.
+    pub entropy: Arc<dyn Entropy>,
+    /// The settings; the names of tables and queues are those of the template.
+    pub settings: Settings,
+}
+
+/// What an operator sets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// SHA-256, in hex, of the platform's token.
+    pub platform_token_sha256: String,
+    /// The keys that seal secrets.
+    pub key_ring: String,
+    /// The numbers of the dialects.
+    pub policies: knockback::domain::Policies,
+    /// Which receivers may be reached.
+    pub addresses: knockback::domain::AddressPolicy,
+    /// The host that events are given where the platform leaves it out.
+    pub host: String,
+}
+
+/// All of Knockback, running on a box.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The box.
+    pub aws: Arc<AwsBox>,
+    /// What the handlers are given.
+    pub context: Arc<Context>,
+    /// Which queue feeds which function.
+    pub mappings: Vec<Mapping>,
+    deliver: Arc<Deliver>,
+}
+
+/// Why a system cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The template cannot be read.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A table, queue or rule of the template cannot be made.
+    #[error("the box refused {operation}: {answer}")]
+    Fill {
+        /// The call.
+        operation: String,
+        /// What it answered.
+        answer: String,
+    },
+    /// The queues cannot be used.
+    #[error("the queues cannot be used")]
+    Queues(#[from] SqsError),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The HTTP client cannot be made.
+    #[error("the HTTP client cannot be made")]
+    Client(#[from] reqwest::Error),
+}
+
+impl System {
+    /// Starts everything on a new box: in memory, or on the data in a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the data cannot be opened or a setting is wrong.
+    pub async fn start(data: Option<&Path>, surroundings: Surroundings) -> Result<Self, SystemError> {
+        let Surroundings { clock, entropy, settings } = surroundings;
+        let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
+        let stack = Stack::read(TEMPLATE)?;
+        fill(&aws, &stack).await?;
+        let queue = |name: &str| format!("http://aws.box.localhost/{}/{name}", crate::aws::sqs::ACCOUNT);
+        let config = Config {
+            webhooks_table: "WebhooksTable".to_owned(),
+            deliveries_table: "DeliveriesTable".to_owned(),
+            queues: QueueUrls {
+                events: queue("EventsQueue"),
+                deliveries: queue("DeliveriesQueue"),
+                retries: queue("RetriesQueue"),
+            },
+            platform_tokens: vec![settings.platform_token_sha256],
+            policies: settings.policies,
+            addresses: settings.addresses,
+            retention: std::time::Duration::from_hours(7 * 24),
+            host: settings.host,
+            key_ring: settings.key_ring,
+        };
+        let sender = Sender::new(config.addresses.clone())?;
+        let context = Context::new(config, &sdk_config(&aws), clock, entropy)?;
+        let deliver = Arc::new(Deliver { context: context.clone(), sender });
+        Ok(Self { aws, context: Arc::new(context), mappings: stack.mappings, deliver })
+    }
+
+    /// The HTTP API.
+    pub fn router(&self) -> Router {
+        router(Arc::clone(&self.context))
+    }
+
+    /// Invokes a function, by its name in the template, with messages of its queue.
+    pub async fn invoke(&self, function: &str, event: SqsEvent) -> SqsBatchResponse {
+        match function {
+            "Fanout" => fanout::handle(&self.context, event).await,
+            "Deliver" => deliver::handle(&self.deliver, event).await,
+            _ => {
+                tracing::error!(function, "the template feeds a function that is not here");
+                let mut response = SqsBatchResponse::default();
+                response.set_failures(event.records.into_iter().filter_map(|record| record.message_id));
+                response
+            }
+        }
+    }
+}
+
+/// Makes the tables, queues, buses and rules of the template, as far as they are not there yet.
+async fn fill(aws: &AwsBox, stack: &Stack) -> Result<(), SystemError> {
+    for (table, expiry) in &stack.tables {
+        make(aws, "DynamoDB_20120810.CreateTable", table, &["ResourceInUseException"]).await?;
+        if let Some(attribute) = expiry {
+            let expiry = json!({
+                "TableName": table["TableName"],
+                "TimeToLiveSpecification": {"Enabled": true, "AttributeName": attribute},
+            });
+            make(aws, "DynamoDB_20120810.UpdateTimeToLive", &expiry, &["ValidationException"]).await?;
+        }
+    }
+    for (name, attributes) in &stack.queues {
+        let queue = json!({"QueueName": name, "Attributes": attributes});
+        make(aws, "AmazonSQS.CreateQueue", &queue, &["QueueAlreadyExists", "QueueNameExists"]).await?;
+        let url = format!("http://aws.box.localhost/{name}");
+        make(aws, "AmazonSQS.SetQueueAttributes", &json!({"QueueUrl": url, "Attributes": attributes}), &[])
+            .await?;
+    }
+    for name in &stack.buses {
+        make(aws, "AWSEvents.CreateEventBus", &json!({"Name": name}), &["ResourceAlreadyExistsException"])
+            .await?;
+    }
+    for (rule, targets) in &stack.rules {
+        make(aws, "AWSEvents.PutRule", rule, &[]).await?;
+        make(aws, "AWSEvents.PutTargets", targets, &[]).await?;
+    }
+    Ok(())
+}
+
+/// Makes a call; an error whose name is `accepted` says that what it makes is there already.
+async fn make(aws: &AwsBox, target: &str, request: &Value, accepted: &[&str]) -> Result<(), SystemError> {
+    let answer = aws.call(target, Bytes::from(request.to_string())).await;
+    let text = String::from_utf8_lossy(&answer.body);
+    if answer.status == 200 || accepted.iter().any(|name| text.contains(name)) {
+        return Ok(());
+    }
+    Err(SystemError::Fill { operation: target.to_owned(), answer: text.into_owned() })
+}

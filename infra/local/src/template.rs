@@ -1,0 +1,272 @@
+//! Reads template.yaml: what is deployed to AWS is what the box is filled with.
+//!
+//! Only what the box has is read: tables, queues, the bus with its rules, and which queue feeds which function.
+//! References are resolved as CloudFormation does; what refers to anything else becomes null.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use serde_norway::Value as Yaml;
+
+use crate::aws::sqs::{ACCOUNT, REGION};
+
+/// The template of this very build.
+pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// What the box is filled with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stack {
+    /// `CreateTable` requests, with the attribute that says when an item expires.
+    pub tables: Vec<(Value, Option<String>)>,
+    /// Names and attributes of queues, those first that others refer to.
+    pub queues: Vec<(String, BTreeMap<String, String>)>,
+    /// Names of event buses.
+    pub buses: Vec<String>,
+    /// `PutRule` requests, each with the targets that `PutTargets` gives it.
+    pub rules: Vec<(Value, Value)>,
+    /// Which queue feeds which function.
+    pub mappings: Vec<Mapping>,
+}
+
+/// An event source mapping: the messages of a queue are a function's input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// The function's name in the template.
+    pub function: String,
+    /// The queue's name.
+    pub queue: String,
+    /// The most messages in one invocation.
+    pub batch_size: usize,
+    /// The most invocations at once.
+    pub concurrency: usize,
+}
+
+/// A template that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// It is not YAML.
+    #[error("the template is not YAML")]
+    Yaml(#[from] serde_norway::Error),
+    /// A resource lacks what it needs.
+    #[error("{resource} has no {property}")]
+    Missing {
+        /// The resource.
+        resource: String,
+        /// What it lacks.
+        property: &'static str,
+    },
+}
+
+impl Stack {
+    /// Reads a template.
+    ///
+    /// # Errors
+    ///
+    /// If it is not YAML, or a resource lacks what it needs.
+    pub fn read(template: &str) -> Result<Self, TemplateError> {
+        let template = Template(serde_norway::from_str(template)?);
+        let mut stack = Self::default();
+        for (name, kind, properties) in template.resources() {
+            let missing = |property| TemplateError::Missing { resource: name.to_owned(), property };
+            match kind {
+                "AWS::DynamoDB::Table" => stack.tables.push(table(name, &properties)),
+                "AWS::SQS::Queue" => stack.queues.push((name.to_owned(), queue_attributes(&properties))),
+                "AWS::Events::EventBus" => {
+                    stack.buses.push(text(&properties, "Name").ok_or_else(|| missing("Name"))?)
+                }
+                "AWS::Events::Rule" => {
+                    let bus =
+                        properties.get("EventBusName").cloned().ok_or_else(|| missing("EventBusName"))?;
+                    let pattern = properties.get("EventPattern").ok_or_else(|| missing("EventPattern"))?;
+                    let rule =
+                        json!({"Name": name, "EventBusName": bus, "EventPattern": pattern.to_string()});
+                    let targets = properties.get("Targets").cloned().ok_or_else(|| missing("Targets"))?;
+                    stack.rules.push((rule, json!({"Rule": name, "EventBusName": bus, "Targets": targets})));
+                }
+                "AWS::Serverless::Function" => stack.mappings.extend(mappings(name, &properties)),
+                _ => {}
+            }
+        }
+        // A queue can only be created after the dead-letter queue that it refers to.
+        stack.queues.sort_by_key(|(_, attributes)| attributes.contains_key("RedrivePolicy"));
+        Ok(stack)
+    }
+}
+
+struct Template(Yaml);
+
+impl Template {
+    /// Name, type and resolved properties of each resource.
+    fn resources(&self) -> impl Iterator<Item = (&str, &str, Value)> {
+        let resources = self.0.get("Resources").and_then(Yaml::as_mapping).into_iter().flatten();
+        resources.filter_map(|(name, resource)| {
+            let properties =
+                resource.get("Properties").map_or(Value::Null, |properties| self.resolve(properties));
+            Some((name.as_str()?, resource.get("Type")?.as_str()?, properties))
+        })
+    }
+
+    /// A value with its references resolved.
+    fn resolve(&self, value: &Yaml) -> Value {
+        match value {
+            Yaml::Tagged(tagged) => match (tagged.tag.to_string().as_str(), tagged.value.as_str()) {
+                ("!Ref", Some(name)) => self.reference(name).map_or(Value::Null, Value::String),
+                ("!GetAtt", Some(path)) => self.attribute(path).map_or(Value::Null, Value::String),
+                ("!Sub", Some(text)) => Value::String(self.substitute(text)),
+                _ => Value::Null,
+            },
+            Yaml::Mapping(mapping) => {
+                let entries = mapping
+                    .iter()
+                    .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), self.resolve(value))));
+                Value::Object(entries.collect::<Map<_, _>>())
+            }
+            Yaml::Sequence(items) => items.iter().map(|item| self.resolve(item)).collect(),
+            plain => serde_json::to_value(plain).unwrap_or_default(),
+        }
+    }
+
+    /// What `!Ref` gives: a resource's name, or a parameter's default.
+    fn reference(&self, name: &str) -> Option<String> {
+        match name {
+            "AWS::StackName" => return Some("knockback".to_owned()),
+            "AWS::Region" => return Some(REGION.to_owned()),
+            "AWS::AccountId" => return Some(ACCOUNT.to_owned()),
+            _ => {}
+        }
+        if let Some(parameter) = self.0.get("Parameters").and_then(|parameters| parameters.get(name)) {
+            return self.resolve(parameter.get("Default")?).as_str().map(str::to_owned);
+        }
+        let resource = self.0.get("Resources")?.get(name)?;
+        let named = resource.get("Properties").and_then(|properties| properties.get("Name"));
+        Some(
+            named
+                .map(|named| self.resolve(named))
+                .and_then(|named| named.as_str().map(str::to_owned))
+                .unwrap_or_else(|| name.to_owned()),
+        )
+    }
+
+    /// What `!GetAtt` gives.
+    fn attribute(&self, path: &str) -> Option<String> {
+        let (name, attribute) = path.split_once('.')?;
+        let kind = self.0.get("Resources")?.get(name)?.get("Type")?.as_str()?;
+        let name = self.reference(name)?;
+        Some(match (kind, attribute) {
+            ("AWS::SQS::Queue", "QueueName") => name,
+            ("AWS::SQS::Queue", "Arn") => format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"),
+            ("AWS::DynamoDB::Table", "Arn") => format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"),
+            ("AWS::Events::EventBus", "Arn") => format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}"),
+            _ => return None,
+        })
+    }
+
+    /// What `!Sub` gives.
+    fn substitute(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once("${") {
+            out.push_str(before);
+            let (name, after) = behind.split_once('}').unwrap_or((behind, ""));
+            let value = if name.contains('.') { self.attribute(name) } else { self.reference(name) };
+            out.push_str(&value.unwrap_or_default());
+            rest = after;
+        }
+        out + rest
+    }
+}
+
+fn text(properties: &Value, name: &str) -> Option<String> {
+    properties.get(name)?.as_str().map(str::to_owned)
+}
+
+fn table(name: &str, properties: &Value) -> (Value, Option<String>) {
+    let mut request = json!({"TableName": name});
+    for part in ["BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes"] {
+        if let Some(value) = properties.get(part) {
+            request[part] = value.clone();
+        }
+    }
+    let expiry = properties.get("TimeToLiveSpecification").and_then(|expiry| text(expiry, "AttributeName"));
+    (request, expiry)
+}
+
+fn queue_attributes(properties: &Value) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::new();
+    for name in
+        ["VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "MaximumMessageSize", "RedrivePolicy"]
+    {
+        if let Some(value) = properties.get(name) {
+            // Numbers as they are, the redrive policy as JSON.
+            attributes.insert(name.to_owned(), value.to_string());
+        }
+    }
+    attributes
+}
+
+fn mappings(function: &str, properties: &Value) -> Vec<Mapping> {
+    let events = properties.get("Events").and_then(Value::as_object).into_iter().flatten();
+    let of_queues = events.filter(|(_, event)| event["Type"] == "SQS");
+    of_queues
+        .filter_map(|(_, event)| {
+            let source = &event["Properties"];
+            let number = |value: &Value, default| {
+                value.as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(default)
+            };
+            Some(Mapping {
+                function: function.to_owned(),
+                queue: source["Queue"].as_str()?.rsplit(':').next()?.to_owned(),
+                batch_size: number(&source["BatchSize"], 10),
+                concurrency: number(&source["ScalingConfig"]["MaximumConcurrency"], 1000),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_has_what_knockback_needs() {
+        let stack = Stack::read(TEMPLATE).expect("a template");
+        let tables: Vec<_> = stack
+            .tables
+            .iter()
+            .map(|(table, expiry)| (table["TableName"].clone(), expiry.as_deref()))
+            .collect();
+        assert_eq!(tables, [(json!("WebhooksTable"), Some("ttl")), (json!("DeliveriesTable"), Some("ttl"))]);
+        assert_eq!(stack.queues.len(), 5);
+        assert!(stack.queues[..2].iter().all(|(name, _)| name.ends_with("Dlq")));
+        assert_eq!(stack.buses, ["knockback-events"]);
+        let feeds: Vec<_> =
+            stack.mappings.iter().map(|mapping| (&*mapping.queue, &*mapping.function)).collect();
+        assert_eq!(
+            feeds,
+            [("EventsQueue", "Fanout"), ("DeliveriesQueue", "Deliver"), ("RetriesQueue", "Deliver")]
+        );
+    }
+
+    #[test]
+    fn references_are_resolved_as_cloudformation_does() {
+        let stack = Stack::read(TEMPLATE).expect("a template");
+        let (_, retries) = stack.queues.iter().find(|(name, _)| name == "RetriesQueue").expect("a queue");
+        let redrive: Value = serde_json::from_str(&retries["RedrivePolicy"]).expect("JSON");
+        assert_eq!(redrive["deadLetterTargetArn"], "arn:aws:sqs:us-east-1:000000000000:DeliveriesDlq");
+        let (rule, targets) = &stack.rules[0];
+        assert_eq!(rule["EventPattern"], r#"{"detail-type":["knockback.event"]}"#);
+        assert_eq!(targets["EventBusName"], "knockback-events");
+        assert_eq!(targets["Targets"][0]["Arn"], "arn:aws:sqs:us-east-1:000000000000:EventsQueue");
+    }
+
+    /// The lease of an attempt is the visibility timeout of the queues that deliver reads, and each visibility timeout is
+    /// six times its function's.
+    #[test]
+    fn the_lease_is_the_visibility_timeout() {
+        let stack = Stack::read(TEMPLATE).expect("a template");
+        for (name, attributes) in stack.queues.iter().filter(|(name, _)| !name.ends_with("Dlq")) {
+            let expected = if name == "EventsQueue" { 360 } else { knockback::domain::LEASE.as_secs() };
+            assert_eq!(attributes["VisibilityTimeout"], expected.to_string(), "{name}");
+        }
+    }
+}
