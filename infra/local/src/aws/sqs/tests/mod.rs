@@ -1,6 +1,7 @@
 //! The service as its users see it: natively, over the wire, and after a crash.
 
 mod crash;
+mod sdk;
 mod service;
 
 use std::{
