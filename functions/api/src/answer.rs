@@ -1,6 +1,8 @@
 //! The answers of the Pipedrive dialect (facts: Pipedrive, Answers). Every one is JSON and never empty: clients reject
 //! with the body itself, and read `success`.
 
+use std::collections::BTreeMap;
+
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -8,9 +10,43 @@ use axum::{
 };
 use knockback::{domain::FieldErrors, queues::SendError, store::StoreError};
 use serde::Serialize;
-use serde_json::{Value, json};
 
-/// A success with this body.
+/// A success, in the order of keys that the dialect has.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer<T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    additional_data: Option<Paging>,
+}
+
+/// Where a list goes on.
+#[derive(Debug, Serialize)]
+struct Paging {
+    next_cursor: String,
+}
+
+impl<T> Answer<T> {
+    /// A success of the vendor's own resources, which say `"status":"ok"` too.
+    pub(crate) fn of_webhooks(data: Option<T>) -> Self {
+        Self { status: Some("ok"), success: true, data, additional_data: None }
+    }
+
+    /// A success of what Knockback adds.
+    pub(crate) fn of(data: T) -> Self {
+        Self { status: None, success: true, data: Some(data), additional_data: None }
+    }
+
+    /// Says where the list goes on, if it does.
+    pub(crate) fn continued_at(self, next_cursor: Option<String>) -> Self {
+        Self { additional_data: next_cursor.map(|next_cursor| Paging { next_cursor }), ..self }
+    }
+}
+
+/// A JSON answer.
 pub(crate) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     let bytes = match serde_json::to_vec(body) {
         Ok(bytes) => bytes,
@@ -67,52 +103,86 @@ impl From<FieldErrors> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, body) = match self {
+        match self {
             Self::Unauthorized => {
                 let info = "Please send a valid token, in the header x-api-token, as Authorization: Bearer, or as the \
                             query parameter api_token.";
-                (StatusCode::UNAUTHORIZED, coded(401, "unauthorized access", info))
+                answer(StatusCode::UNAUTHORIZED, &Coded::new(401, "unauthorized access", info))
             }
             Self::Scope => {
                 let info = "The token does not permit this call.";
-                (StatusCode::FORBIDDEN, coded(403, "Scope and URL mismatch", info))
+                answer(StatusCode::FORBIDDEN, &Coded::new(403, "Scope and URL mismatch", info))
             }
-            Self::Forbidden => (StatusCode::FORBIDDEN, json!({"success": false, "message": "Forbidden"})),
-            Self::NoSuchWebhook => (StatusCode::NOT_FOUND, fields(&FieldErrors::of("id", "not found"))),
-            Self::NoSuchPath => {
-                (StatusCode::NOT_FOUND, general("Not found", "There is nothing at this path."))
+            Self::Forbidden => {
+                answer(StatusCode::FORBIDDEN, &Message { success: false, message: "Forbidden" })
             }
+            Self::NoSuchWebhook => wrong(StatusCode::NOT_FOUND, &FieldErrors::of("id", "not found")),
+            Self::NoSuchPath => general(StatusCode::NOT_FOUND, "Not found", "There is nothing at this path."),
             Self::Method => {
                 let info = "This path does not take this method.";
-                (StatusCode::METHOD_NOT_ALLOWED, general("Method not allowed", info))
+                general(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", info)
             }
-            Self::Fields(errors) => (StatusCode::BAD_REQUEST, fields(&errors)),
-            Self::TooLarge(errors) => (StatusCode::PAYLOAD_TOO_LARGE, fields(&errors)),
+            Self::Fields(errors) => wrong(StatusCode::BAD_REQUEST, &errors),
+            Self::TooLarge(errors) => wrong(StatusCode::PAYLOAD_TOO_LARGE, &errors),
             Self::QuotaReached => {
                 let info = "Delete a webhook before you create another one.";
-                (StatusCode::UNPROCESSABLE_ENTITY, general("Webhooks limit reached", info))
+                general(StatusCode::UNPROCESSABLE_ENTITY, "Webhooks limit reached", info)
             }
             Self::Unavailable(error) => {
                 tracing::error!(error = &*error as &dyn std::error::Error, "a request was not done");
                 let info = "Nothing is wrong with the request. Please send it again.";
-                let mut response =
-                    answer(StatusCode::SERVICE_UNAVAILABLE, &general("Service unavailable", info));
+                let mut response = general(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable", info);
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                return response;
+                response
             }
-        };
-        answer(status, &body)
+        }
     }
 }
 
-fn coded(code: u16, error: &str, info: &str) -> Value {
-    json!({"success": false, "error": error, "errorCode": code, "error_info": info})
+#[derive(Serialize)]
+struct Message {
+    success: bool,
+    message: &'static str,
 }
 
-fn general(error: &str, info: &str) -> Value {
-    json!({"success": false, "error": error, "error_info": info, "data": null, "additional_data": null})
+/// The shape for tokens and scopes.
+#[derive(Serialize)]
+struct Coded {
+    success: bool,
+    error: &'static str,
+    #[serde(rename = "errorCode")]
+    code: u16,
+    error_info: &'static str,
 }
 
-fn fields(errors: &FieldErrors) -> Value {
-    json!({"status": "error", "success": false, "errors": errors.by_field()})
+impl Coded {
+    fn new(code: u16, error: &'static str, error_info: &'static str) -> Self {
+        Self { success: false, error, code, error_info }
+    }
+}
+
+/// The shape for wrong fields.
+#[derive(Serialize)]
+struct Wrong<'a> {
+    status: &'static str,
+    success: bool,
+    errors: &'a BTreeMap<String, Vec<String>>,
+}
+
+fn wrong(status: StatusCode, errors: &FieldErrors) -> Response {
+    answer(status, &Wrong { status: "error", success: false, errors: errors.by_field() })
+}
+
+/// The shape for everything else.
+#[derive(Serialize)]
+struct General {
+    success: bool,
+    error: &'static str,
+    error_info: &'static str,
+    data: Option<()>,
+    additional_data: Option<()>,
+}
+
+fn general(status: StatusCode, error: &'static str, error_info: &'static str) -> Response {
+    answer(status, &General { success: false, error, error_info, data: None, additional_data: None })
 }

@@ -13,15 +13,21 @@ use knockback::{
         EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, JSON_DEPTH_MAX, Timestamp, is_shallow,
     },
 };
-use serde_json::{json, value::RawValue};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::{
-    answer::{Refusal, answer},
+    answer::{Answer, Refusal, answer},
     request,
 };
 
 /// The most events in one request.
 const EVENTS_MAX: usize = 100;
+
+#[derive(Serialize)]
+struct Taken {
+    id: EventId,
+}
 
 /// `POST /v1/events`: takes one event, or an array of them as a whole. It answers once SQS has them.
 pub(crate) async fn report(
@@ -33,9 +39,9 @@ pub(crate) async fn report(
     let body = request::body(body).await?;
     let host = request::host(&parts).unwrap_or(&context.config.host);
     let events = read_events(&context, &body, host)?;
-    let ids: Vec<_> = events.iter().map(|event| json!({"id": event.id})).collect();
+    let taken: Vec<_> = events.iter().map(|event| Taken { id: event.id.clone() }).collect();
     context.queues.send_events(events).await?;
-    Ok(answer(StatusCode::ACCEPTED, &json!({"success": true, "data": ids})))
+    Ok(answer(StatusCode::ACCEPTED, &Answer::of(taken)))
 }
 
 fn read_events(context: &Context, body: &[u8], host: &str) -> Result<Vec<Event>, Refusal> {

@@ -12,10 +12,10 @@ use knockback::{
     domain::Member,
     store::{Token, sha256_hex},
 };
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
-    answer::{Refusal, answer},
+    answer::{Answer, Refusal, answer},
     request,
 };
 
@@ -27,7 +27,13 @@ pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) 
     let token = new_token(&context);
     let sha256 = sha256_hex(&token);
     context.store.add_token(&Token { sha256: sha256.clone(), member, added_at: context.now() }).await?;
-    Ok(answer(StatusCode::CREATED, &json!({"success": true, "data": {"id": sha256, "token": token}})))
+    Ok(answer(StatusCode::CREATED, &Answer::of(Given { id: sha256, token })))
+}
+
+#[derive(Serialize)]
+struct Given {
+    id: String,
+    token: String,
 }
 
 fn new_token(context: &Context) -> String {

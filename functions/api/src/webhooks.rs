@@ -16,10 +16,9 @@ use knockback::{
     store::{Creation, NewWebhook, Removal},
 };
 use serde::Serialize;
-use serde_json::json;
 
 use crate::{
-    answer::{Refusal, answer},
+    answer::{Answer, Refusal, answer},
     request,
 };
 
@@ -43,11 +42,8 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
         context.store.webhooks(&member.company, after, limit, |webhook| member.manages(webhook)).await?;
     let now = context.now();
     let data: Vec<_> = page.webhooks.iter().map(|webhook| Shown::new(webhook, now)).collect();
-    let mut body = json!({"status": "ok", "success": true, "data": data});
-    if let Some(next) = page.next {
-        body["additional_data"] = json!({"next_cursor": next.to_string()});
-    }
-    Ok(answer(StatusCode::OK, &body))
+    let next = page.next.map(|next| next.to_string());
+    Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(data)).continued_at(next)))
 }
 
 /// A query parameter that can be left out.
@@ -78,7 +74,7 @@ pub(crate) async fn create(
         Creation::QuotaReached => Err(Refusal::QuotaReached),
         Creation::Created => {
             let shown = Shown { signing_secret: Some(signing_secret), ..Shown::new(&webhook, context.now()) };
-            Ok(answer(StatusCode::CREATED, &json!({"status": "ok", "success": true, "data": shown})))
+            Ok(answer(StatusCode::CREATED, &Answer::of_webhooks(Some(shown))))
         }
     }
 }
@@ -150,7 +146,7 @@ pub(crate) async fn remove(
         return Err(Refusal::Forbidden);
     }
     match context.store.remove_webhook(&webhook, REMOVED_BY_CALLER, context.now()).await? {
-        Removal::Removed => Ok(answer(StatusCode::OK, &json!({"status": "ok", "success": true}))),
+        Removal::Removed => Ok(answer(StatusCode::OK, &Answer::<()>::of_webhooks(None))),
         Removal::AlreadyGone => Err(Refusal::NoSuchWebhook),
     }
 }

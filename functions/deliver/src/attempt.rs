@@ -1,10 +1,10 @@
 //! One attempt: the POST, and what follows from it.
 
 use knockback::{
-    domain::{AttemptEnd, Health, after_failure, after_success, payload},
+    domain::{AttemptEnd, AttemptState, Health, after_failure, after_success, payload},
     seal::{password_place, signing_secret_place},
     sender::{Exchange, Post, signing::SigningSecret},
-    store::{About, Attempt, AttemptState, Failed, FailureRecord, StoreError, StoredWebhook},
+    store::{About, Attempt, Failed, FailureRecord, StoreError, StoredWebhook},
     telemetry::ATTEMPT,
 };
 
@@ -22,7 +22,7 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
     let attempt = |state| Attempt {
         key: due.message.key(),
         event: due.message.event_id.clone(),
-        about: Some(About::from(&due.event)),
+        about: Some(About::from(due.event)),
         state,
     };
     log(&due, &end);

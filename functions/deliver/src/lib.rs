@@ -10,7 +10,7 @@ mod turn;
 use std::collections::BTreeMap;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
     domain::Timestamp,
@@ -38,6 +38,11 @@ struct Record {
 
 /// Makes the attempts whose turn it is; the messages that have to come again are named in the answer.
 pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
+    // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
+    handle_batch(deliver, batch).boxed().await
+}
+
+async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
     let (records, mut again) = read_records(batch);
     let mut wanted = Batch::default();
     for Record { message, .. } in &records {

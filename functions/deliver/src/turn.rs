@@ -1,10 +1,10 @@
 //! The turn of one attempt: whether it is made now, and by whom.
 
 use knockback::{
-    domain::{DropReason, Event, Gate, Timestamp, gate},
+    domain::{AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, gate, standing},
     queues::{DeliveryMessage, SendError},
     seal::SealError,
-    store::{About, Attempt, AttemptState, Batch, Claim, StoreError, StoredWebhook},
+    store::{About, Attempt, Batch, Claim, StoreError, StoredWebhook},
     telemetry::ATTEMPT,
 };
 
@@ -40,7 +40,7 @@ pub(crate) enum TurnError {
 pub(crate) struct Due<'a> {
     pub(crate) message: &'a DeliveryMessage,
     pub(crate) webhook: StoredWebhook,
-    pub(crate) event: Event,
+    pub(crate) event: &'a Event,
     /// Who has claimed it; an original on the healthy path has no item, and nobody to claim it from.
     pub(crate) owner: Option<String>,
 }
@@ -64,79 +64,89 @@ pub(crate) async fn take_turn(deliver: &Deliver, message: &DeliveryMessage, read
 }
 
 async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) -> Result<Turn, TurnError> {
-    let context = &deliver.context;
-    let now = context.now();
+    let now = deliver.context.now();
     let state = read.attempt(&message.key())?;
-    match &state {
-        None if message.attempt.is_original() && message.due.is_none() => {}
-        // What waits has an item; without, it has expired.
-        None | Some(AttemptState::Succeeded(_) | AttemptState::Dropped(_)) => return Ok(Turn::Over),
-        Some(AttemptState::Failed(_, retry_due)) => {
-            if let Some(due) = retry_due {
-                set_alarm(deliver, &message.alarm(message.attempt.next(), *due), now).await?;
-            }
+    match standing(state.as_ref(), message.attempt, message.due, now) {
+        Standing::Begin => {}
+        Standing::Over => return Ok(Turn::Over),
+        Standing::Held => return Ok(Turn::Again),
+        Standing::Ring(Retry { number, due }) => {
+            deliver.context.queues.set_alarm(&message.alarm(number, due), now).await?;
             return Ok(Turn::Over);
         }
-        Some(AttemptState::Started { lease_until }) if *lease_until > now => return Ok(Turn::Again),
-        // This message rings for another time, or too early.
-        Some(AttemptState::Waiting { due }) if message.due != Some(*due) || *due > now => {
-            set_alarm(deliver, &message.alarm(message.attempt, *due), now).await?;
-            return Ok(Turn::Over);
-        }
-        Some(AttemptState::Started { .. } | AttemptState::Waiting { .. }) => {}
     }
-
     let webhook = read.webhook(&message.company, message.webhook)?;
-    let event = match &message.event {
-        Some(event) => Some(event.clone()),
-        None => read.event(&message.company, &message.event_id)?,
-    };
-    let settle = async |to: AttemptState| {
-        let about = event.as_ref().map(About::from);
-        let attempt = Attempt { key: message.key(), event: message.event_id.clone(), about, state: to };
-        context.store.settle(&attempt, state.as_ref(), now).await
-    };
-    let verdict =
-        gate(webhook.as_ref().map(|stored| &stored.webhook), message.attempt, message.accepted_at, now);
-    let dropped = match (verdict, webhook, event.clone()) {
-        (Gate::Wait(until), ..) => {
-            if settle(AttemptState::Waiting { due: until }).await? == Claim::AlreadyTaken {
-                return Ok(Turn::Again);
-            }
-            set_alarm(deliver, &message.alarm(message.attempt, until), now).await?;
-            return Ok(Turn::Over);
-        }
-        (Gate::Deliver, Some(webhook), Some(event)) => {
-            let owner = match &state {
-                None => None,
-                Some(state) => {
-                    let owner = format!("{:032x}", u128::from_be_bytes(context.random()));
-                    if context.store.claim(&message.key(), state, &owner, now).await? == Claim::AlreadyTaken {
-                        return Ok(Turn::Again);
-                    }
-                    Some(owner)
-                }
-            };
-            return make_attempt(deliver, Due { message, webhook, event, owner }).await;
-        }
-        (Gate::Drop(reason), ..) => reason,
-        (Gate::Deliver, None, _) => DropReason::Removed,
-        (Gate::Deliver, Some(_), None) => DropReason::Expired,
-    };
-    if settle(AttemptState::Dropped(dropped)).await? == Claim::AlreadyTaken {
-        return Ok(Turn::Again);
+    let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
+    let event = message.event.as_ref().or(kept.as_ref());
+    let begun = Begun { deliver, message, event, state, now };
+    match gate(webhook.as_ref().map(|read| &read.webhook), message.attempt, message.accepted_at, now) {
+        Gate::Deliver => match (webhook, event) {
+            (Some(webhook), Some(event)) => begun.make(webhook, event).await,
+            (Some(_), None) => begun.drop(DropReason::Expired).await,
+            (None, _) => begun.drop(DropReason::Removed).await,
+        },
+        Gate::Wait(until) => begun.wait(until).await,
+        Gate::Drop(reason) => begun.drop(reason).await,
     }
-    tracing::info!(
-        target: ATTEMPT,
-        company = %message.company,
-        webhook = %message.webhook,
-        delivery = %message.delivery,
-        attempt = message.attempt.as_number(),
-        dropped = dropped.as_str(),
-    );
-    Ok(Turn::Over)
 }
 
-async fn set_alarm(deliver: &Deliver, alarm: &DeliveryMessage, now: Timestamp) -> Result<(), SendError> {
-    deliver.context.queues.set_alarm(alarm, now).await
+/// An attempt that a message has begun, and that is now made, delayed or dropped: on condition that its item still is
+/// what was read.
+struct Begun<'a> {
+    deliver: &'a Deliver,
+    message: &'a DeliveryMessage,
+    event: Option<&'a Event>,
+    state: Option<AttemptState>,
+    now: Timestamp,
+}
+
+impl Begun<'_> {
+    async fn make(&self, webhook: StoredWebhook, event: &Event) -> Result<Turn, TurnError> {
+        let Self { deliver, message, state, now, .. } = self;
+        let mut owner = None;
+        if let Some(state) = state {
+            let name = format!("{:032x}", u128::from_be_bytes(deliver.context.random()));
+            let claim = deliver.context.store.claim(&message.key(), state, &name, *now).await?;
+            if claim == Claim::AlreadyTaken {
+                return Ok(Turn::Again);
+            }
+            owner = Some(name);
+        }
+        make_attempt(deliver, Due { message, webhook, event, owner }).await
+    }
+
+    async fn wait(&self, until: Timestamp) -> Result<Turn, TurnError> {
+        if self.settle(AttemptState::Waiting { due: until }).await? == Claim::AlreadyTaken {
+            return Ok(Turn::Again);
+        }
+        let alarm = self.message.alarm(self.message.attempt, until);
+        self.deliver.context.queues.set_alarm(&alarm, self.now).await?;
+        Ok(Turn::Over)
+    }
+
+    async fn drop(&self, reason: DropReason) -> Result<Turn, TurnError> {
+        if self.settle(AttemptState::Dropped(reason)).await? == Claim::AlreadyTaken {
+            return Ok(Turn::Again);
+        }
+        let message = self.message;
+        tracing::info!(
+            target: ATTEMPT,
+            company = %message.company,
+            webhook = %message.webhook,
+            delivery = %message.delivery,
+            attempt = message.attempt.as_number(),
+            dropped = reason.as_str(),
+        );
+        Ok(Turn::Over)
+    }
+
+    async fn settle(&self, state: AttemptState) -> Result<Claim, TurnError> {
+        let attempt = Attempt {
+            key: self.message.key(),
+            event: self.message.event_id.clone(),
+            about: self.event.map(About::from),
+            state,
+        };
+        Ok(self.deliver.context.store.settle(&attempt, self.state.as_ref(), self.now).await?)
+    }
 }

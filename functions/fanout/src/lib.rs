@@ -7,7 +7,7 @@
 mod intake;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
     domain::{ANY, Event, WebhookId},
@@ -30,7 +30,8 @@ enum FanOutError {
 
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
 pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
-    let records = batch.records.into_iter().map(|record| handle_record(context, record));
+    // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
+    let records = batch.records.into_iter().map(|record| handle_record(context, record).boxed());
     let mut response = SqsBatchResponse::default();
     response.set_failures(join_all(records).await.into_iter().flatten());
     response
@@ -51,7 +52,8 @@ async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {
         FanOut::Done => return Ok(()),
     };
     let webhooks = wanting(context, &event).await?;
-    let messages = webhooks.iter().map(|webhook| DeliveryMessage::original(&event, *webhook));
+    let count = webhooks.len();
+    let messages = webhooks.into_iter().map(|webhook| DeliveryMessage::original(&event, webhook));
     context.queues.send_deliveries(messages).await?;
     context.store.finish_fan_out(&event.company, &event.id).await?;
     tracing::info!(
@@ -60,7 +62,7 @@ async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {
         object = event.object.as_str(),
         action = event.action.as_str(),
         correlation_id = event.correlation_id,
-        webhooks = webhooks.len(),
+        webhooks = count,
         "fanned out"
     );
     Ok(())

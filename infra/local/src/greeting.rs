@@ -35,13 +35,13 @@ impl fmt::Display for Greeting<'_> {
         );
         writeln!(
             f,
-            "# 1. subscribe\ncurl -X POST {url}/v1/webhooks -H 'x-api-token: {caller_token}' -d '{subscription}'\n"
+            "# 1. subscribe\ncurl -w '\n' -X POST {url}/v1/webhooks -H 'x-api-token: {caller_token}' -d '{subscription}'\n"
         )?;
         writeln!(
             f,
-            "# 2. report an event\ncurl -X POST {url}/v1/events -H 'x-api-token: {platform_token}' -d '{event}'\n"
+            "# 2. report an event\ncurl -w '\n' -X POST {url}/v1/events -H 'x-api-token: {platform_token}' -d '{event}'\n"
         )?;
-        writeln!(f, "# 3. look\ncurl {url}/v1/webhooks -H 'x-api-token: {caller_token}'\n")?;
+        writeln!(f, "# 3. look\ncurl -w '\n' {url}/v1/webhooks -H 'x-api-token: {caller_token}'\n")?;
         if *allow_private {
             writeln!(
                 f,

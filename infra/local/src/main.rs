@@ -3,7 +3,7 @@
 mod greeting;
 mod lines;
 
-use std::{future::Future, io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;

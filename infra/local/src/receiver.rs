@@ -14,7 +14,7 @@ use axum::{
 };
 
 /// The longest delay: longer than any deadline, and no reason to keep a connection for ever.
-const DELAY_MAX: Duration = Duration::from_secs(60);
+const DELAY_MAX: Duration = Duration::from_mins(1);
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -72,7 +72,7 @@ impl Stack {
                 "AWS::DynamoDB::Table" => stack.tables.push(table(name, &properties)),
                 "AWS::SQS::Queue" => stack.queues.push((name.to_owned(), queue_attributes(&properties))),
                 "AWS::Events::EventBus" => {
-                    stack.buses.push(text(&properties, "Name").ok_or_else(|| missing("Name"))?)
+                    stack.buses.push(text(&properties, "Name").ok_or_else(|| missing("Name"))?);
                 }
                 "AWS::Events::Rule" => {
                     let bus =

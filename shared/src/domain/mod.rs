@@ -16,6 +16,7 @@ mod subscription;
 #[cfg(test)]
 pub(crate) mod test_values;
 mod time;
+mod turn;
 mod webhook;
 
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
@@ -31,4 +32,5 @@ pub use pattern::{ANY, Pattern, Version};
 pub use policy::{InvalidPolicy, NUMBERS, Policies, Policy};
 pub use subscription::Subscription;
 pub use time::Timestamp;
+pub use turn::{AttemptState, Standing, standing};
 pub use webhook::{Health, Sealed, Webhook};

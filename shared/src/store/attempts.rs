@@ -17,30 +17,9 @@ use super::{
     webhooks::stored_webhook,
 };
 use crate::domain::{
-    Action as EventAction, AttemptEnd, DropReason, EntityId, Event, EventId, Health, LEASE, Object, Retry,
-    Timestamp,
+    Action as EventAction, AttemptEnd, AttemptState, DropReason, EntityId, Event, EventId, Health, LEASE,
+    Object, Retry, Timestamp,
 };
-
-/// Where an attempt stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AttemptState {
-    /// It starts at `due`, not before.
-    Waiting {
-        /// When.
-        due: Timestamp,
-    },
-    /// Somebody has started it, and has until `lease_until` to end it.
-    Started {
-        /// When somebody else may start it again.
-        lease_until: Timestamp,
-    },
-    /// The receiver acknowledged it.
-    Succeeded(AttemptEnd),
-    /// It failed; what follows is due then, if anything does.
-    Failed(AttemptEnd, Option<Timestamp>),
-    /// It was not, and will not be, made.
-    Dropped(DropReason),
-}
 
 /// An attempt as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

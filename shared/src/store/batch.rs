@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
 use super::{
-    Attempt, AttemptKey, AttemptState, Item, Store, StoreError, StoredWebhook, attempts::attempt_state,
-    events::event, keys::Key, webhooks::stored_webhook,
+    Attempt, AttemptKey, Item, Store, StoreError, StoredWebhook, attempts::attempt_state, events::event,
+    keys::Key, webhooks::stored_webhook,
 };
-use crate::domain::{CompanyId, Event, EventId, Timestamp, WebhookId};
+use crate::domain::{AttemptState, CompanyId, Event, EventId, Timestamp, WebhookId};
 
 /// What DynamoDB takes in one `BatchGetItem`, and in one `BatchWriteItem`.
 const GET_KEYS_MAX: usize = 100;
@@ -101,8 +101,10 @@ impl Store {
                 self.back_off(attempt).await;
             }
             let mut unread = Vec::new();
-            for keys in wanted.chunks(GET_KEYS_MAX) {
-                unread.append(&mut self.read_chunk(keys, &mut batch.found).await?);
+            while !wanted.is_empty() {
+                let rest = wanted.split_off(wanted.len().min(GET_KEYS_MAX));
+                unread.append(&mut self.read_chunk(wanted, &mut batch.found).await?);
+                wanted = rest;
             }
             wanted = unread;
         }
@@ -112,7 +114,7 @@ impl Store {
     /// Reads some keys; answers with those that DynamoDB left unread.
     async fn read_chunk(
         &self,
-        keys: &[(String, Item)],
+        keys: Vec<(String, Item)>,
         found: &mut HashMap<Key, Item>,
     ) -> Result<Vec<(String, Item)>, StoreError> {
         let mut request = self.client.batch_get_item();

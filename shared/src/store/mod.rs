@@ -17,7 +17,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use attempts::{About, Attempt, AttemptState, Claim, Failed, FailureRecord};
+pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
 pub use error::StoreError;
 pub use events::FanOut;

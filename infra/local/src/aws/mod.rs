@@ -1,5 +1,153 @@
 //! AWS in a box: DynamoDB, SQS and EventBridge in this process, behind the wire formats of AWS.
+//!
+//! [`AwsBox`] routes a call to its service. [`connector`] leads the AWS SDK into it without a socket, [`port`] everybody
+//! else by HTTP.
+//!
+//! Calls block the thread for the time of an SQLite transaction, which is microseconds to a few milliseconds. They are made
+//! where they are awaited: handing each to a thread of its own would cost more, and would let the order of
+//! calls differ from run to run.
 
+pub mod connector;
 pub mod dynamodb;
 pub mod events;
+pub mod port;
+pub mod sqs;
 pub mod wire;
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use knockback::clock::{Clock, Entropy};
+
+use self::{
+    dynamodb::{TableService, TablesError},
+    events::{EventService, SinkError, TargetSink},
+    sqs::{JournalError, Sqs},
+    wire::Answer,
+};
+
+const SQS: &str = "AmazonSQS";
+const DYNAMODB: &str = "DynamoDB_20120810";
+const EVENTBRIDGE: &str = "AWSEvents";
+
+/// The services of one account.
+#[derive(Debug)]
+pub struct AwsBox {
+    /// The queues.
+    pub sqs: Arc<Sqs>,
+    /// The tables.
+    pub tables: TableService,
+    /// The event buses, their rules and targets.
+    pub events: EventService,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Data that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The tables.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// The queues.
+    #[error(transparent)]
+    Queues(#[from] JournalError),
+}
+
+/// Rules send to queues.
+#[derive(Debug)]
+struct QueueSink(Arc<Sqs>);
+
+impl TargetSink for QueueSink {
+    fn send(&self, target_arn: &str, body: String) -> Result<(), SinkError> {
+        self.0.send_to_arn(target_arn, &body)?;
+        Ok(())
+    }
+}
+
+impl AwsBox {
+    /// A box in memory, or on the files in a folder. `entropy` gives the ids of messages, events and answers.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be read.
+    pub fn open(
+        data: Option<&Path>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
+        let (tables, sqs) = match data {
+            None => (
+                TableService::in_memory(Arc::clone(&clock))?,
+                Sqs::in_memory(Arc::clone(&clock), Arc::clone(&entropy))?,
+            ),
+            Some(folder) => (
+                TableService::open(&folder.join("tables.sqlite"), Arc::clone(&clock))?,
+                Sqs::open(&folder.join("queues.sqlite"), Arc::clone(&clock), Arc::clone(&entropy))?,
+            ),
+        };
+        let sqs = Arc::new(sqs);
+        let events = EventService::new(Arc::new(QueueSink(Arc::clone(&sqs))), clock, Arc::clone(&entropy));
+        Ok(Self { sqs, tables, events, entropy })
+    }
+
+    /// Answers one call; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessage`.
+    pub async fn call(&self, target: &str, body: Bytes) -> Answer {
+        let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+        match service {
+            SQS => self.sqs.call(operation, &body).await,
+            DYNAMODB => self.tables.call(operation, &body),
+            EVENTBRIDGE => self.events.call(operation, &body),
+            _ => Answer::error(
+                400,
+                "com.amazon.coral.service#UnknownOperationException",
+                &format!("the box has no service for {target:?}"),
+            ),
+        }
+    }
+
+    /// Answers one call with everything that AWS's JSON protocol has in a response.
+    pub async fn respond(&self, target: &str, body: Bytes) -> Response<Bytes> {
+        let Answer { status, body, query_error } = self.call(target, body).await;
+        let checksum = target.starts_with(DYNAMODB).then(|| crc32fast::hash(&body));
+        let mut response = Response::new(Bytes::from(body));
+        *response.status_mut() =
+            http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+        if let Ok(id) = HeaderValue::from_str(&self.request_id()) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        if let Some(checksum) = checksum {
+            headers.insert("x-amz-crc32", HeaderValue::from(checksum));
+        }
+        if let Some(error) = query_error.and_then(|error| HeaderValue::try_from(error).ok()) {
+            headers.insert("x-amzn-query-error", error);
+        }
+        response
+    }
+
+    fn request_id(&self) -> String {
+        let mut bytes = [0; 16];
+        self.entropy.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use knockback::clock::{SystemClock, SystemEntropy};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_service_or_operation_is_refused() {
+        let aws_box = AwsBox::open(None, Arc::new(SystemClock), Arc::new(SystemEntropy)).expect("a box");
+        for target in ["", "AmazonSQS", "AmazonSQS.Juggle", "Elsewhere.Juggle"] {
+            let response = aws_box.respond(target, Bytes::new()).await;
+            assert_eq!(response.status(), 400, "{target}");
+            let body = String::from_utf8_lossy(response.body());
+            assert!(body.contains("UnknownOperationException"), "{target}: {body}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The AWS SDK's way into the box: an HTTP client without HTTP.
+//!
+//! Clients made from [`sdk_config`] serialise, sign, retry and parse as they do against AWS; only the socket is
+//! missing.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+        SharedHttpConnector,
+    },
+    orchestrator::{HttpRequest, HttpResponse},
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+
+use super::{AwsBox, sqs::REGION};
+
+/// Hands the SDK's requests to a box.
+#[derive(Debug, Clone)]
+struct BoxConnector(Arc<AwsBox>);
+
+/// An SDK configuration whose clients talk to `aws_box`. Cheap: nothing is looked up.
+pub fn sdk_config(aws_box: &Arc<AwsBox>) -> SdkConfig {
+    let credentials = Credentials::from_keys("box", "box", None);
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url("http://aws.box.localhost")
+        .http_client(SharedHttpClient::new(BoxConnector(Arc::clone(aws_box))))
+        .region(Region::new(REGION))
+        .retry_config(RetryConfig::standard())
+        .build()
+}
+
+impl HttpClient for BoxConnector {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for BoxConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let aws_box = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move { exchange(&aws_box, request).await })
+    }
+}
+
+async fn exchange(aws_box: &AwsBox, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+    let body = request.into_body();
+    let body = match body.bytes() {
+        Some(body) => Bytes::copy_from_slice(body),
+        None => body.collect().await.map_err(ConnectorError::user)?.to_bytes(),
+    };
+    let response = aws_box.respond(&target, body).await.map(SdkBody::from);
+    HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+}

@@ -1,0 +1,207 @@
+//! All of Knockback, in virtual time.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Method, Request, StatusCode},
+};
+use knockback::{
+    clock::{Clock, VirtualClock},
+    domain::{AddressPolicy, Policies, Timestamp},
+    store::sha256_hex,
+};
+use local::system::{Settings, Surroundings, System};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::{random::Counting, receiver::Receiver};
+
+/// When every test begins: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
+
+const PLATFORM_TOKEN: &str = "the platform's token";
+
+/// The longest that a test lets time run for everything to come to rest.
+const REST_WITHIN: Duration = Duration::from_hours(24 * 30);
+
+/// All of Knockback, on a box, in virtual time.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The clock; only the test moves it.
+    pub clock: VirtualClock,
+    /// The system.
+    pub system: System,
+    router: Router,
+}
+
+/// An answer of the API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Value,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl World {
+    /// Starts everything in memory.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn new() -> Self {
+        Self::with(Policies::default(), None).await
+    }
+
+    /// Starts everything with these policies, on the data in a folder if one is given.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
+    pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
+        let clock = VirtualClock::new(START);
+        let settings = Settings {
+            platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
+            key_ring: r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned(),
+            policies,
+            addresses: AddressPolicy { allow_private: true, own_hosts: vec!["knockback.test".to_owned()] },
+            host: "knockback.test".to_owned(),
+        };
+        let surroundings =
+            Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(Counting::default()), settings };
+        let system = System::start(data, surroundings).await.expect("the system starts");
+        Self { clock, router: system.router(), system }
+    }
+
+    /// A new receiver, which answers 200 until it is told otherwise.
+    pub async fn receiver(&self) -> Receiver {
+        Receiver::start(Arc::new(self.clock.clone())).await
+    }
+
+    /// Makes a request of the API.
+    ///
+    /// # Panics
+    ///
+    /// If the API does not answer, which it always does.
+    #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
+    pub async fn call(&self, method: Method, path: &str, token: &str, body: impl Into<Body>) -> Reply {
+        let request = Request::builder().method(method).uri(path).header("x-api-token", token);
+        let request = request.body(body.into()).expect("a request");
+        self.send(request).await
+    }
+
+    /// Makes any request of the API.
+    ///
+    /// # Panics
+    ///
+    /// If the API does not answer, which it always does.
+    #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
+    pub async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
+        let text = String::from_utf8(bytes.into()).expect("UTF-8");
+        Reply { status, body: serde_json::from_str(&text).unwrap_or_default(), text }
+    }
+
+    /// Makes a request as the platform.
+    pub async fn platform(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
+        self.call(method, path, PLATFORM_TOKEN, body).await
+    }
+
+    /// Gives a token to what `member` says, such as `{"company_id":"1","user_id":"10"}`.
+    ///
+    /// # Panics
+    ///
+    /// If the platform does not get one.
+    #[expect(clippy::expect_used, reason = "a test without a token has failed")]
+    pub async fn token(&self, member: Value) -> String {
+        let reply = self.platform(Method::POST, "/v1/tokens", member.to_string()).await;
+        reply.body["data"]["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// The token of user 10 of company 1.
+    pub async fn owner(&self) -> String {
+        self.token(json!({"company_id": "1", "user_id": "10"})).await
+    }
+
+    /// Creates a webhook for every change of a deal, with these further fields, and answers with it.
+    ///
+    /// # Panics
+    ///
+    /// If it is not created.
+    pub async fn subscribe(&self, token: &str, url: &str, more: Value) -> Value {
+        let mut body = json!({"subscription_url": url, "event_action": "*", "event_object": "deal"});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        let reply = self.call(Method::POST, "/v1/webhooks", token, body.to_string()).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+        reply.body["data"].clone()
+    }
+
+    /// Reports a change of deal 8 of company 1, with these further fields.
+    ///
+    /// # Panics
+    ///
+    /// If it is not taken.
+    pub async fn report(&self, more: Value) {
+        let mut body = json!({"company_id": "1", "object": "deal", "action": "change", "entity_id": "8",
+            "user_id": "12", "data": {"id": 8, "value": 2}, "previous": {"id": 8, "value": 1}});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        let reply = self.platform(Method::POST, "/v1/events", body.to_string()).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
+    }
+
+    /// Does all that can be done without the clock moving.
+    ///
+    /// # Panics
+    ///
+    /// If a queue fails.
+    #[expect(clippy::expect_used, reason = "a queue that fails has failed the test")]
+    pub async fn settle(&self) {
+        while self.system.pump_once().await.expect("the queues work") {}
+    }
+
+    /// Moves the clock by `duration`, and does on the way whatever comes due, at its time.
+    ///
+    /// # Panics
+    ///
+    /// If a queue fails.
+    pub async fn run_for(&self, duration: Duration) {
+        let end = self.clock.now() + duration;
+        self.settle().await;
+        while let Some(next) = self.next_change().filter(|next| *next <= end) {
+            self.clock.set(next);
+            self.settle().await;
+        }
+        self.clock.set(end);
+    }
+
+    /// Moves the clock until nothing waits any more.
+    ///
+    /// # Panics
+    ///
+    /// If something still waits after a month.
+    pub async fn run_to_rest(&self) {
+        let end = self.clock.now() + REST_WITHIN;
+        self.settle().await;
+        while let Some(next) = self.next_change() {
+            assert!(next <= end, "something still waits after a month");
+            self.clock.set(next);
+            self.settle().await;
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "a queue that fails has failed the test")]
+    fn next_change(&self) -> Option<Timestamp> {
+        self.system.aws.sqs.next_change().expect("the queues work")
+    }
+}
