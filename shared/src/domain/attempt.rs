@@ -156,9 +156,7 @@ pub fn after_failure(
     let at = end.ended_at;
     let delay = usize::try_from(number.as_number() - 1).ok().and_then(|index| policy.retries.get(index));
     let mut next = Health {
-        failing_since: still_failing_since(health)
-            .or(Some(at))
-            .filter(|_| health.last_success_at <= Some(at)),
+        failing_since: failing_since(health, at),
         last_failure_at: health.last_failure_at.max(Some(at)),
         last_http_status: if health.last_attempt_at() <= Some(at) {
             end.status
@@ -176,9 +174,11 @@ pub fn after_failure(
     AfterFailure { retry: delay.map(|delay| Retry { number: number.next(), due: at + *delay }), health: next }
 }
 
-/// The first failure after the last success that is still without a success.
-fn still_failing_since(health: &Health) -> Option<Timestamp> {
-    health.failing_since.filter(|since| health.last_success_at < Some(*since))
+/// The first failed attempt after the last success, now that one has failed at `at`. Ends are not always written in the
+/// order of time.
+fn failing_since(health: &Health, at: Timestamp) -> Option<Timestamp> {
+    let after_success = |since: &Timestamp| health.last_success_at <= Some(*since);
+    health.failing_since.into_iter().chain([at]).filter(after_success).min()
 }
 
 /// Decides what a success changes: nothing, unless the webhook was failing or no success was noted for an hour.
@@ -188,8 +188,7 @@ pub fn after_success(health: &Health, end: &AttemptEnd) -> Option<Health> {
         return None;
     }
     let note = health.last_success_at.is_none_or(|last| at.since(last) >= SUCCESS_NOTED_EVERY);
-    let status_is_news = health.last_http_status != end.status;
-    if !note && health.failing_since.is_none() && !status_is_news {
+    if !note && health.failing_since.is_none() {
         return None;
     }
     Some(Health {
@@ -303,6 +302,20 @@ mod tests {
         let failing = strike(&first, 20);
         let recovered = after_success(&failing, &success(30)).expect("a recovery is noted");
         assert_eq!((recovered.failing_since, recovered.strikes), (None, 1), "a success keeps the strikes");
+    }
+
+    #[test]
+    fn a_failure_that_is_written_late_changes_no_later_finding() {
+        let failing =
+            Health { last_success_at: Some(at(10)), failing_since: Some(at(20)), ..Health::default() };
+        let since = |secs| after_failure(&policy(), &failing, number(2), &failure(secs)).health.failing_since;
+        assert_eq!(
+            since(5),
+            Some(at(20)),
+            "a failure before the last success says nothing of what came after"
+        );
+        assert_eq!(since(15), Some(at(15)));
+        assert_eq!(since(25), Some(at(20)));
     }
 
     proptest! {
