@@ -22,6 +22,8 @@ pub mod sender;
 pub mod store;
 #[cfg(feature = "adapters")]
 pub mod telemetry;
+#[cfg(feature = "adapters")]
+pub mod token;
 
 #[cfg(feature = "adapters")]
 pub use context::Context;

@@ -10,7 +10,7 @@ use axum::{
 use knockback::{
     clock::{Clock, VirtualClock},
     domain::{AddressPolicy, Policies, Timestamp},
-    store::sha256_hex,
+    token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
 use serde_json::{Value, json};

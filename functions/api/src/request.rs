@@ -7,7 +7,7 @@ use axum::{
 use knockback::{
     Context,
     domain::{Caller, FieldErrors, Member},
-    store::sha256_hex,
+    token::sha256_hex,
 };
 use url::form_urlencoded;
 

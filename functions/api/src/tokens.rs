@@ -10,7 +10,8 @@ use axum::{
 use knockback::{
     Context,
     domain::Member,
-    store::{Token, sha256_hex},
+    store::Token,
+    token::{new_token, sha256_hex},
 };
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) 
     let (parts, body) = request.into_parts();
     request::platform(&context, &parts).await?;
     let member = Member::parse(&request::body(body).await?)?;
-    let token = new_token(&context);
+    let token = new_token(&*context.entropy);
     let sha256 = sha256_hex(&token);
     context.store.add_token(&Token { sha256: sha256.clone(), member, added_at: context.now() }).await?;
     Ok(answer(StatusCode::CREATED, &Answer::of(Given { id: sha256, token })))
@@ -34,13 +35,4 @@ pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) 
 struct Given {
     id: String,
     token: String,
-}
-
-fn new_token(context: &Context) -> String {
-    use std::fmt::Write;
-
-    context.random::<24>().iter().fold("kb_".to_owned(), |mut token, byte| {
-        let _ = write!(token, "{byte:02x}");
-        token
-    })
 }

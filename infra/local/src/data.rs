@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use knockback::clock::Entropy;
+use knockback::{clock::Entropy, token::new_token};
 use serde::{Deserialize, Serialize};
 
 /// A data folder that is this process's.
@@ -122,24 +122,12 @@ fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 impl Secrets {
     /// New secrets.
     pub fn new(entropy: &dyn Entropy) -> Self {
-        let token = || format!("kb_{}", random_hex(entropy));
         Self {
-            platform_token: token(),
-            caller_token: token(),
-            key_ring: format!(r#"{{"current":"k1","k1":"{}"}}"#, random_hex(entropy)),
+            platform_token: new_token(entropy),
+            caller_token: new_token(entropy),
+            key_ring: format!(r#"{{"current":"k1","k1":"{}"}}"#, new_token(entropy)),
         }
     }
-}
-
-fn random_hex(entropy: &dyn Entropy) -> String {
-    use std::fmt::Write;
-
-    let mut bytes = [0; 24];
-    entropy.fill(&mut bytes);
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use clap::Parser;
 use knockback::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     domain::{AddressPolicy, Member, Scope},
-    store::{Token, sha256_hex},
+    store::Token,
+    token::sha256_hex,
 };
 use local::{
     cli::Cli,

@@ -77,13 +77,9 @@ mod tests {
         AttemptEnd { started_at: at(1), ended_at: at(2), status: None, error: None, answer: None }
     }
 
-    fn check(state: Option<AttemptState>, number: u32, due: Option<i64>, now: i64, expected: Standing) {
+    fn check(state: Option<&AttemptState>, number: u32, due: Option<i64>, now: i64, expected: Standing) {
         let number = AttemptNumber::new(number).expect("from 1");
-        assert_eq!(
-            standing(state.as_ref(), number, due.map(at), at(now)),
-            expected,
-            "{state:?} {due:?} {now}"
-        );
+        assert_eq!(standing(state, number, due.map(at), at(now)), expected, "{state:?} {due:?} {now}");
     }
 
     fn ring(number: u32, due: i64) -> Standing {
@@ -99,25 +95,25 @@ mod tests {
 
     #[test]
     fn a_waiting_attempt_begins_by_the_message_for_its_time_and_never_early() {
-        let waiting = || Some(AttemptState::Waiting { due: at(10) });
-        check(waiting(), 2, Some(10), 10, Standing::Begin);
-        check(waiting(), 2, Some(10), 9, ring(2, 10));
-        check(waiting(), 2, Some(5), 12, ring(2, 10));
-        check(waiting(), 1, None, 12, ring(1, 10));
+        let waiting = Some(&AttemptState::Waiting { due: at(10) });
+        check(waiting, 2, Some(10), 10, Standing::Begin);
+        check(waiting, 2, Some(10), 9, ring(2, 10));
+        check(waiting, 2, Some(5), 12, ring(2, 10));
+        check(waiting, 1, None, 12, ring(1, 10));
     }
 
     #[test]
     fn a_started_attempt_is_taken_over_when_its_lease_is_over() {
-        let started = || Some(AttemptState::Started { lease_until: at(10) });
-        check(started(), 2, Some(1), 9, Standing::Held);
-        check(started(), 2, Some(1), 10, Standing::Begin);
+        let started = Some(&AttemptState::Started { lease_until: at(10) });
+        check(started, 2, Some(1), 9, Standing::Held);
+        check(started, 2, Some(1), 10, Standing::Begin);
     }
 
     #[test]
     fn an_ended_attempt_is_never_made_again_but_its_alarm_is_repeated() {
-        check(Some(AttemptState::Succeeded(end())), 1, None, 10, Standing::Over);
-        check(Some(AttemptState::Dropped(DropReason::Banned)), 1, None, 10, Standing::Over);
-        check(Some(AttemptState::Failed(end(), None)), 4, Some(1), 10, Standing::Over);
-        check(Some(AttemptState::Failed(end(), Some(at(5)))), 1, None, 10, ring(2, 5));
+        check(Some(&AttemptState::Succeeded(end())), 1, None, 10, Standing::Over);
+        check(Some(&AttemptState::Dropped(DropReason::Banned)), 1, None, 10, Standing::Over);
+        check(Some(&AttemptState::Failed(end(), None)), 4, Some(1), 10, Standing::Over);
+        check(Some(&AttemptState::Failed(end(), Some(at(5)))), 1, None, 10, ring(2, 5));
     }
 }

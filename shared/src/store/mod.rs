@@ -22,7 +22,7 @@ pub use batch::Batch;
 pub use error::StoreError;
 pub use events::FanOut;
 pub use keys::AttemptKey;
-pub use tokens::{Token, sha256_hex};
+pub use tokens::Token;
 pub use webhooks::{Creation, NewWebhook, Removal, Route, StoredWebhook, WebhookPage};
 
 use crate::{clock::Entropy, domain::Timestamp};

@@ -1,7 +1,6 @@
 //! Callers' tokens, kept only as their SHA-256.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{ITEM_VERSION, Store, StoreError, from_item, keys::Key, to_item};
 use crate::domain::{Member, Timestamp};
@@ -54,14 +53,4 @@ impl Store {
         let TokenItem { member, added_at, .. } = from_item(item)?;
         Ok(Some(Token { sha256: sha256.to_owned(), member, added_at }))
     }
-}
-
-/// The SHA-256 of a token, in hex: all that is ever kept of it.
-pub fn sha256_hex(token: &str) -> String {
-    use std::fmt::Write;
-
-    Sha256::digest(token).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

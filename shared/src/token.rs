@@ -1,0 +1,46 @@
+//! Tokens: long, random, and kept only as their SHA-256.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::clock::Entropy;
+
+/// A new token, which nobody can guess: 192 random bits.
+pub fn new_token(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; 24];
+    entropy.fill(&mut bytes);
+    format!("kb_{}", hex(&bytes))
+}
+
+/// The SHA-256 of a token, in hex: all that is ever kept of it.
+pub fn sha256_hex(token: &str) -> String {
+    hex(&Sha256::digest(token))
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemEntropy;
+
+    #[test]
+    fn a_token_is_kept_as_the_known_hash() {
+        assert_eq!(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn no_two_tokens_are_alike() {
+        let token = new_token(&SystemEntropy);
+        assert_eq!(token.len(), "kb_".len() + 48);
+        assert_ne!(token, new_token(&SystemEntropy));
+    }
+}
