@@ -2,7 +2,7 @@
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// The target of the line that is written for each attempt.
+/// The target of the lines about attempts: one for each that was made or dropped, one for each ban that they earn.
 pub const ATTEMPT: &str = "knockback::attempt";
 
 /// Writes JSON lines to standard output, as CloudWatch takes them; `LOG_LEVEL` says which, `info` unless set.

@@ -1,7 +1,7 @@
 //! One attempt: the POST, and what follows from it.
 
 use knockback::{
-    domain::{AttemptEnd, AttemptState, Health, after_failure, after_success, payload},
+    domain::{AttemptEnd, AttemptState, Health, Timestamp, after_failure, after_success, payload},
     seal::{password_place, signing_secret_place},
     sender::{Exchange, Post, signing::SigningSecret},
     store::{About, Attempt, Failed, FailureRecord, StoreError, StoredWebhook},
@@ -25,8 +25,8 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
         about: Some(About::from(due.event)),
         state,
     };
-    log(&due, &end);
     if end.is_success() {
+        log(&due, &end, None);
         // The success stands, whether or not the webhook's health can be written.
         if let Err(error) = note_success(deliver, &due.webhook, &end).await {
             let error = &error as &dyn std::error::Error;
@@ -105,6 +105,7 @@ async fn write_failure(
         };
         match context.store.write_failure(&record, end.ended_at).await? {
             Failed::Written => {
+                log(due, end, retry.map(|retry| retry.due));
                 if let (Some(before), Some(after)) = (&webhook, &after) {
                     log_ban(due, &before.webhook.health, &after.health);
                 }
@@ -114,8 +115,11 @@ async fn write_failure(
                 }
                 return Ok(Turn::Over);
             }
-            // Whoever ended it may have died before the alarm: this message finds it ended, and sets it.
-            Failed::AlreadyEnded => return Ok(Turn::Again),
+            Failed::AlreadyEnded => {
+                log(due, end, None);
+                // Whoever ended it may have died before the alarm: this message finds it ended, and sets it.
+                return Ok(Turn::Again);
+            }
             Failed::WebhookChanged(changed) => webhook = Some(*changed),
             Failed::WebhookGone => webhook = None,
         }
@@ -124,7 +128,7 @@ async fn write_failure(
 }
 
 /// The one line of an attempt. It names no URL, for that may hold a secret.
-fn log(due: &Due<'_>, end: &AttemptEnd) {
+fn log(due: &Due<'_>, end: &AttemptEnd, retry_due: Option<Timestamp>) {
     let Due { message, event, .. } = due;
     tracing::info!(
         target: ATTEMPT,
@@ -137,6 +141,7 @@ fn log(due: &Due<'_>, end: &AttemptEnd) {
         status = end.status,
         duration_ms = u64::try_from(end.ended_at.since(end.started_at).as_millis()).unwrap_or(u64::MAX),
         error = end.error,
+        retry_due = retry_due.map(tracing::field::display),
         correlation_id = event.correlation_id,
     );
 }
@@ -144,6 +149,6 @@ fn log(due: &Due<'_>, end: &AttemptEnd) {
 fn log_ban(due: &Due<'_>, before: &Health, after: &Health) {
     if let Some(until) = after.banned_until.filter(|_| after.banned_until != before.banned_until) {
         let (company, webhook) = (&due.message.company, due.message.webhook);
-        tracing::warn!(%company, %webhook, %until, "banned");
+        tracing::warn!(target: ATTEMPT, %company, %webhook, banned_until = %until);
     }
 }
