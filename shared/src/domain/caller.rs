@@ -92,7 +92,7 @@ impl Member {
 }
 
 fn scopes(fields: &mut Fields<'_>) -> Option<Vec<Scope>> {
-    let words = fields.texts("scopes")?;
+    let words = fields.texts("scopes", Scope::ALL.len())?;
     let scopes: Option<Vec<Scope>> = words
         .iter()
         .map(|word| Scope::ALL.iter().find(|(name, _)| name == word).map(|(_, scope)| *scope))
@@ -131,7 +131,12 @@ mod tests {
         assert_eq!(parse("").expect("a member").scopes, [Scope::Admin]);
         let reader = parse(r#","scopes":["webhooks:read"]"#).expect("a member");
         assert!(reader.may_read() && !reader.may_write());
-        for scopes in [r#","scopes":[]"#, r#","scopes":["root"]"#, r#","scopes":"admin""#] {
+        for scopes in [
+            r#","scopes":[]"#,
+            r#","scopes":["root"]"#,
+            r#","scopes":"admin""#,
+            r#","scopes":["admin","admin","admin","admin"]"#,
+        ] {
             assert!(parse(scopes).is_err(), "{scopes}");
         }
     }

@@ -245,9 +245,14 @@ impl<'a> Fields<'a> {
         ids
     }
 
-    /// A list of texts.
-    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
-        self.typed(name, "an array of strings")
+    /// A list of texts, at most `len_max` of them.
+    pub fn texts(&mut self, name: &str, len_max: usize) -> Option<Vec<String>> {
+        let texts: Vec<String> = self.typed(name, "an array of strings")?;
+        if texts.len() > len_max {
+            self.refuse(name, format!("must have at most {len_max} entries"));
+            return None;
+        }
+        Some(texts)
     }
 
     /// Complains if a field is missing; says nothing where the field is there, however wrong.
