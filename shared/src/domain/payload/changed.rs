@@ -7,11 +7,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::domain::fields::RawObject;
 
 /// The fields of `previous` whose value in `data` is another; in objects inside of it (custom fields), only what
-/// changed there. Numbers are compared as they are written.
-pub(super) fn changed_fields<'a>(
-    data: &'a RawValue,
-    previous: &'a RawValue,
-) -> Result<Cow<'a, RawValue>, serde_json::Error> {
+/// changed there. Numbers are compared as they are written. All of `previous` where a name is half a character
+/// (`\ud800`), which JSON permits and no text can hold: the event was taken, so it has to arrive.
+pub(super) fn changed_fields<'a>(data: &'a RawValue, previous: &'a RawValue) -> Cow<'a, RawValue> {
+    changed(data, previous).unwrap_or(Cow::Borrowed(previous))
+}
+
+fn changed<'a>(data: &'a RawValue, previous: &'a RawValue) -> Result<Cow<'a, RawValue>, serde_json::Error> {
     let after: RawObject<'_> = serde_json::from_str(data.get())?;
     let after: HashMap<&str, &RawValue> = after.iter().collect();
     let before: RawObject<'_> = serde_json::from_str(previous.get())?;
@@ -20,7 +22,7 @@ pub(super) fn changed_fields<'a>(
         let kept = match after.get(name) {
             Some(new) if new.get() == old.get() => continue,
             Some(new) if is_object(new) && is_object(old) => {
-                let inner = changed_fields(new, old)?;
+                let inner = changed(new, old)?;
                 if inner.get() == "{}" {
                     continue;
                 }
@@ -50,7 +52,7 @@ mod tests {
     fn check(data: &str, previous: &str, expected: &str) {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
         let (data, previous) = (raw(data), raw(previous));
-        assert_eq!(changed_fields(&data, &previous).expect("objects").get(), expected);
+        assert_eq!(changed_fields(&data, &previous).get(), expected);
     }
 
     #[test]
@@ -66,6 +68,13 @@ mod tests {
         let previous = r#"{"custom_fields":{"a":{"value":0,"currency":"EUR"},"b":2}}"#;
         check(data, previous, r#"{"custom_fields":{"a":{"value":0}}}"#);
         check(r#"{"c":{"b":2,"a":1}}"#, r#"{"c":{"a":1,"b":2}}"#, "{}");
+    }
+
+    #[test]
+    fn where_a_name_is_half_a_character_all_of_it_is_kept() {
+        check(r#"{"a":1,"\ud800":1}"#, r#"{"a":2,"\ud800":1}"#, r#"{"a":2,"\ud800":1}"#);
+        check(r#"{"c":{"\udc00":1},"a":1}"#, r#"{"c":{"\udc00":2},"a":1}"#, r#"{"c":{"\udc00":2},"a":1}"#);
+        check(r#"{"a":"\ud800"}"#, r#"{"a":"\ud801"}"#, r#"{"a":"\ud801"}"#);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn render(
     let (data, previous) = match (event.action, data, previous) {
         (Action::Create, ..) => (data, None),
         (Action::Delete, ..) => (None, previous.map(Cow::Borrowed)),
-        (_, Some(data), Some(previous)) => (Some(data), Some(changed_fields(data, previous)?)),
+        (_, Some(data), Some(previous)) => (Some(data), Some(changed_fields(data, previous))),
         (_, data, previous) => (data, previous.map(Cow::Borrowed)),
     };
     let object = event.object.as_str();
