@@ -91,7 +91,8 @@ impl DeliveryMessage {
         let body = |json: &Option<Box<serde_json::value::RawValue>>| {
             json.as_ref().map_or(0, |json| json.get().len())
         };
-        let carried = body(&event.data) + body(&event.previous) <= EVENT_CARRIED_BYTES_MAX;
+        let users: usize = event.permitted_users.iter().flatten().map(|user| user.as_str().len() + 3).sum();
+        let carried = body(&event.data) + body(&event.previous) + users <= EVENT_CARRIED_BYTES_MAX;
         Self {
             v: MESSAGE_VERSION,
             company: event.company.clone(),
@@ -256,5 +257,23 @@ impl Entry {
             .set_delay_seconds(self.delay_secs)
             .build()
             .map_err(|error| SendError::Call { code: "incomplete".to_owned(), source: error.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::test_values::{raw, recorded_deal};
+
+    #[test]
+    fn an_event_travels_unless_it_is_large_by_what_it_holds_or_by_who_may_get_it() {
+        let carried = |data_bytes: usize, users: usize| {
+            let mut event = recorded_deal();
+            event.data = raw(&format!(r#"{{"a":"{}"}}"#, "x".repeat(data_bytes)));
+            event.permitted_users = Some(vec!["1234567".parse().expect("an id"); users]);
+            DeliveryMessage::original(&event, WebhookId::new(1)).event.is_some()
+        };
+        assert!(carried(32_000, 10));
+        assert!(!carried(33_000, 10) && !carried(32_000, 100) && !carried(0, 4_000));
     }
 }
