@@ -230,6 +230,15 @@ impl Queues {
     }
 }
 
+/// A message's JSON without the two characters that JSON permits and SQS refuses; they are written as escapes.
+fn writable(json: String) -> String {
+    if json.contains(['\u{fffe}', '\u{ffff}']) {
+        json.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff")
+    } else {
+        json
+    }
+}
+
 struct Entry {
     body: String,
     group: String,
@@ -243,7 +252,7 @@ impl Entry {
         message: &impl Serialize,
         delay: Option<Duration>,
     ) -> Result<Self, SendError> {
-        let body = serde_json::to_string(message).map_err(SendError::Format)?;
+        let body = writable(serde_json::to_string(message).map_err(SendError::Format)?);
         let whole_secs =
             |delay: Duration| i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
         Ok(Self { body, group: company.to_string(), delay_secs: delay.map(whole_secs) })
@@ -264,6 +273,14 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::domain::test_values::{raw, recorded_deal};
+
+    #[test]
+    fn what_sqs_refuses_in_a_message_is_written_as_an_escape_and_read_as_it_was() {
+        let text = "a\u{fffe}\u{ffff}\u{fffd}\u{1f600}";
+        let json = writable(serde_json::to_string(text).expect("JSON"));
+        assert_eq!(json, "\"a\\ufffe\\uffff\u{fffd}\u{1f600}\"");
+        assert_eq!(serde_json::from_str::<String>(&json).as_deref().ok(), Some(text));
+    }
 
     #[test]
     fn an_event_travels_unless_it_is_large_by_what_it_holds_or_by_who_may_get_it() {
