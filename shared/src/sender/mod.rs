@@ -7,6 +7,8 @@
 mod connection;
 mod resolver;
 pub mod signing;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -103,7 +105,7 @@ impl Sender {
 
     async fn exchange(&self, post: &Post<'_>, url: &Url, progress: &Progress) -> Exchange {
         let mut response = match request(&self.pooled, post, url).send().await {
-            Err(error) if progress.dial.was_reused() && !error.is_connect() && !error.is_builder() => {
+            Err(error) if progress.dial.was_reused() && broke(&error) => {
                 // A connection that was idle broke before one byte of the answer: the receiver closed it while nobody
                 // looked. That is no failure of the receiver.
                 request(&self.fresh, post, url).send().await
@@ -124,6 +126,13 @@ impl Sender {
             }
         }
     }
+}
+
+/// Whether a request failed because its connection broke, and not because of what was answered.
+fn broke(error: &reqwest::Error) -> bool {
+    let is_answer = |error: &hyper::Error| error.is_parse();
+    let answered = causes(error).filter_map(|cause| cause.downcast_ref()).any(is_answer);
+    !answered && !error.is_connect() && !error.is_builder()
 }
 
 fn request(client: &Client, post: &Post<'_>, url: &Url) -> RequestBuilder {
