@@ -1,8 +1,12 @@
 //! What system tests are written with: all of Knockback on a box, receivers, and a clock that only tests move.
 
+mod items;
+mod queues;
 mod random;
+mod raw;
 mod receiver;
 mod world;
 
+pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
 pub use world::{Reply, START, World};

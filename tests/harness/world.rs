@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{Method, Request, StatusCode},
+    http::{Method, Request, StatusCode, header},
 };
 use knockback::{
     clock::{Clock, VirtualClock},
@@ -62,14 +62,27 @@ impl World {
     /// # Panics
     ///
     /// If it does not start.
-    #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
     pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
+        Self::start(policies, data, true).await
+    }
+
+    /// Starts everything in memory, as a deployment is: receivers are on the public internet, behind https.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn public() -> Self {
+        Self::start(Policies::default(), None, false).await
+    }
+
+    #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
+    async fn start(policies: Policies, data: Option<&Path>, allow_private: bool) -> Self {
         let clock = VirtualClock::new(START);
         let settings = Settings {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
             key_ring: r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned(),
             policies,
-            addresses: AddressPolicy { allow_private: true, own_hosts: vec!["knockback.test".to_owned()] },
+            addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
             host: "knockback.test".to_owned(),
         };
         let surroundings =
@@ -99,14 +112,18 @@ impl World {
     ///
     /// # Panics
     ///
-    /// If the API does not answer, which it always does.
+    /// If the API does not answer, or with anything but JSON: clients reject with the body itself.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
     pub async fn send(&self, request: Request<Body>) -> Reply {
         let response = self.router.clone().oneshot(request).await.expect("the router answers");
         let status = response.status();
+        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
         let text = String::from_utf8(bytes.into()).expect("UTF-8");
-        Reply { status, body: serde_json::from_str(&text).unwrap_or_default(), text }
+        assert_eq!(content_type.expect("a content type"), "application/json", "{status} {text}");
+        let body: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(body["success"], json!(status.is_success()), "{status} {text}");
+        Reply { status, body, text }
     }
 
     /// Makes a request as the platform.
@@ -143,6 +160,23 @@ impl World {
         let reply = self.call(Method::POST, "/v1/webhooks", token, body.to_string()).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
         reply.body["data"].clone()
+    }
+
+    /// The webhooks that a caller sees.
+    ///
+    /// # Panics
+    ///
+    /// If they may not.
+    #[expect(clippy::expect_used, reason = "a list that is none has failed the test")]
+    pub async fn webhooks(&self, token: &str) -> Vec<Value> {
+        let reply = self.call(Method::GET, "/v1/webhooks", token, "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        reply.body["data"].as_array().expect("a list").clone()
+    }
+
+    /// Deletes a webhook.
+    pub async fn unsubscribe(&self, token: &str, webhook: &Value) -> Reply {
+        self.call(Method::DELETE, &format!("/v1/webhooks/{}", webhook["id"]), token, "").await
     }
 
     /// Reports a change of deal 8 of company 1, with these further fields.
@@ -198,6 +232,12 @@ impl World {
             self.clock.set(next);
             self.settle().await;
         }
+    }
+
+    /// Moves the clock to the next time at which a message becomes visible; `false` if none is hidden.
+    pub fn advance_to_next_change(&self) -> bool {
+        let next = self.next_change();
+        next.inspect(|next| self.clock.set(*next)).is_some()
     }
 
     #[expect(clippy::expect_used, reason = "a queue that fails has failed the test")]
