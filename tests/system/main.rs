@@ -1,4 +1,18 @@
 //! Knockback as a whole: its handlers on AWS in a box, with receivers on this machine, in virtual time.
 
+mod answers;
+mod bans;
+mod bus;
+mod callers;
+mod claims;
 mod deliveries;
+mod event_inputs;
+mod fuzz;
+mod inputs;
+mod large;
+mod matching;
+mod queues;
+mod quotas;
+mod receivers;
 mod retries;
+mod secrets;
