@@ -24,8 +24,8 @@ pub struct Config {
     pub addresses: AddressPolicy,
     /// How long events and attempts are kept.
     pub retention: Duration,
-    /// The host that events are given where the platform leaves it out.
-    pub host: String,
+    /// The host that events are given where the platform leaves it out, if one is set.
+    pub host: Option<String>,
     /// The keys that seal secrets.
     pub key_ring: String,
 }
@@ -89,7 +89,7 @@ impl Config {
             policies,
             addresses: AddressPolicy { allow_private, own_hosts },
             retention: Duration::from_hours(24 * days),
-            host: variable("HOST").filter(|host| !host.is_empty()).unwrap_or_else(|| "localhost".to_owned()),
+            host: variable("HOST").filter(|host| !host.is_empty()),
             key_ring: required("KEY_RING")?,
         })
     }

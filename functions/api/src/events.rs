@@ -37,7 +37,7 @@ pub(crate) async fn report(
     let (parts, body) = request.into_parts();
     request::platform(&context, &parts).await?;
     let body = request::body(body).await?;
-    let host = request::host(&parts).unwrap_or(&context.config.host);
+    let host = context.config.host.as_deref().or_else(|| request::host(&parts)).unwrap_or_default();
     let events = read_events(&context, &body, host)?;
     let taken: Vec<_> = events.iter().map(|event| Taken { id: event.id.clone() }).collect();
     context.queues.send_events(events).await?;

@@ -43,7 +43,7 @@ pub(crate) fn read_event(context: &Context, body: &str) -> Result<Event, Intake>
         return Err(Intake::TooLarge(detail.len()));
     }
     // The envelope's id and time serve, so that a repeat of the envelope is the same event.
-    let defaults =
-        EventDefaults { accepted_at, host: &context.config.host, id, correlation: context.random() };
+    let host = context.config.host.as_deref().unwrap_or_default();
+    let defaults = EventDefaults { accepted_at, host, id, correlation: context.random() };
     Ok(Event::parse(detail.as_bytes(), "detail.", defaults)?)
 }

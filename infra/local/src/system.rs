@@ -112,7 +112,7 @@ impl System {
             policies: settings.policies,
             addresses: settings.addresses,
             retention: std::time::Duration::from_hours(7 * 24),
-            host: settings.host,
+            host: Some(settings.host),
             key_ring: settings.key_ring,
         };
         let sender = Sender::new(config.addresses.clone())?;

@@ -39,6 +39,8 @@ pub struct Mapping {
     pub batch_size: usize,
     /// The most invocations at once.
     pub concurrency: usize,
+    /// How long an invocation may take, in seconds.
+    pub timeout_secs: u64,
 }
 
 /// A template that cannot be read.
@@ -218,6 +220,7 @@ fn mappings(function: &str, properties: &Value) -> Vec<Mapping> {
                 queue: source["Queue"].as_str()?.rsplit(':').next()?.to_owned(),
                 batch_size: number(&source["BatchSize"], 10),
                 concurrency: number(&source["ScalingConfig"]["MaximumConcurrency"], 1000),
+                timeout_secs: properties["Timeout"].as_u64().unwrap_or(3),
             })
         })
         .collect()
@@ -259,14 +262,17 @@ mod tests {
         assert_eq!(targets["Targets"][0]["Arn"], "arn:aws:sqs:us-east-1:000000000000:EventsQueue");
     }
 
-    /// The lease of an attempt is the visibility timeout of the queues that deliver reads, and each visibility timeout is
-    /// six times its function's.
+    /// When a message comes again, the lease of who died with it is over; and a function has ended before its lease has.
     #[test]
-    fn the_lease_is_the_visibility_timeout() {
+    fn the_lease_ends_between_the_functions_timeout_and_the_visibility_timeout() {
         let stack = Stack::read(TEMPLATE).expect("a template");
-        for (name, attributes) in stack.queues.iter().filter(|(name, _)| !name.ends_with("Dlq")) {
-            let expected = if name == "EventsQueue" { 360 } else { knockback::domain::LEASE.as_secs() };
-            assert_eq!(attributes["VisibilityTimeout"], expected.to_string(), "{name}");
+        let lease_secs = knockback::domain::LEASE.as_secs();
+        for mapping in stack.mappings.iter().filter(|mapping| mapping.function == "Deliver") {
+            let (_, attributes) =
+                stack.queues.iter().find(|(name, _)| *name == mapping.queue).expect("a queue");
+            let visibility_secs: u64 = attributes["VisibilityTimeout"].parse().expect("a number");
+            assert_eq!(visibility_secs, 6 * mapping.timeout_secs, "as Lambda asks");
+            assert!(mapping.timeout_secs < lease_secs && lease_secs < visibility_secs);
         }
     }
 }

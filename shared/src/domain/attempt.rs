@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Health, Policy, Timestamp, Webhook};
 
-/// How long an attempt belongs to who has started it. The visibility timeout of the queues that deliver reads: when
-/// it is over, the message comes again, and whoever gets it may take the attempt over.
-pub const LEASE: Duration = Duration::from_mins(3);
+/// How long an attempt belongs to who has started it: longer than a function runs, and a little less than the visibility
+/// timeout of the queues that deliver reads, so that whoever gets the message again may take the attempt over.
+pub const LEASE: Duration = Duration::from_secs(170);
 
 /// While all is well, a success is written to its webhook once in this time.
 const SUCCESS_NOTED_EVERY: Duration = Duration::from_hours(1);

@@ -35,9 +35,9 @@ macro_rules! platform_id {
                 &self.0
             }
 
-            /// The id as a number, as the Pipedrive dialect shows it.
+            /// The id as a number, as the Pipedrive dialect shows it; `None` if it is not the number's plain form.
             pub fn as_number(&self) -> Option<u64> {
-                self.0.parse().ok()
+                self.0.parse::<u64>().ok().filter(|number| number.to_string() == self.0)
             }
         }
 
@@ -202,6 +202,12 @@ mod tests {
         for text in ["", "a#b", "a b", "ä", "a/b", &"a".repeat(65)] {
             assert_eq!(text.parse::<CompanyId>(), Err(InvalidId), "{text}");
         }
+    }
+
+    #[test]
+    fn only_the_plain_form_of_a_number_is_one() {
+        let number = |text: &str| text.parse::<UserId>().expect("an id").as_number();
+        assert_eq!((number("7"), number("007"), number("7.0"), number("x")), (Some(7), None, None, None));
     }
 
     #[test]
