@@ -7,10 +7,10 @@ use knockback::domain::{NUMBERS, Policies};
 
 /// Runs all of Knockback on this machine: the API, fan-out and deliver, on AWS in a box.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "knockback", version, after_help = after_help())]
+#[command(name = "knockback", override_usage = "cargo run -- [OPTIONS]", version, after_help = after_help())]
 pub struct Cli {
     /// Where the API listens; port 0 takes any free one.
-    #[arg(long, env = "KNOCKBACK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000")]
+    #[arg(long, env = "KNOCKBACK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = address)]
     pub listen: SocketAddr,
     /// Keep nothing: all data is in memory.
     #[arg(long, conflicts_with = "data")]
@@ -55,6 +55,10 @@ fn after_help() -> String {
     )
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:9000 or [::1]:9000".to_owned())
+}
+
 fn policy(text: &str) -> Result<String, String> {
     Policies::default().with(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -95,12 +99,10 @@ mod tests {
             parse(&["--policy", "pipedrive.ban=soon"]).expect_err("wrong").contains("a duration such as 30m")
         );
         assert!(parse(&["--policy", "ban=1s"]).expect_err("wrong").contains("pipedrive.ban"));
-        for args in [
-            &["--listen", "here"][..],
-            &["--memory", "--data", "x"],
-            &["--platform-token", "a b"],
-            &["--nope"],
-        ] {
+        assert!(
+            parse(&["--listen", "localhost:9000"]).expect_err("wrong").contains("such as 127.0.0.1:9000")
+        );
+        for args in [&["--memory", "--data", "x"][..], &["--platform-token", "a b"], &["--nope"]] {
             assert!(parse(args).is_err(), "{args:?}");
         }
     }

@@ -33,10 +33,18 @@ pub struct Secrets {
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// It cannot be made, read or written.
-    #[error("the data folder {folder} cannot be used: {source}")]
+    #[error("the data folder {folder} cannot be used")]
     Folder {
         /// Which.
         folder: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file in it cannot be read or written.
+    #[error("{file} cannot be read or written")]
+    File {
+        /// Which file.
+        file: String,
         /// Why.
         source: io::Error,
     },
@@ -46,9 +54,7 @@ pub enum DataError {
     )]
     InUse(String),
     /// The secrets in it are not what was written.
-    #[error(
-        "{file} in the data folder is broken ({source}): restore it, or remove the folder and lose its data"
-    )]
+    #[error("{file} is broken: restore it, or remove the data folder and lose its data")]
     Broken {
         /// Which file.
         file: String,
@@ -59,6 +65,9 @@ pub enum DataError {
 
 const SECRETS: &str = "secrets.json";
 
+/// The files of the box. `SQLite` gives those that it puts beside them the same permissions.
+const DATABASES: [&str; 2] = ["tables.sqlite", "queues.sqlite"];
+
 impl DataFolder {
     /// Makes the folder if it is not there, closes it to others, and locks it.
     ///
@@ -68,15 +77,24 @@ impl DataFolder {
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let folder = path.display().to_string();
         let failed = |source| DataError::Folder { folder: folder.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| match error.kind() {
+            // What the system says of a file in the folder's place.
+            io::ErrorKind::AlreadyExists => failed(io::ErrorKind::NotADirectory.into()),
+            _ => failed(error),
+        })?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         let lock = private_file(OpenOptions::new().create(true).truncate(false), &path.join("lock"))
             .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(DataError::InUse(folder)),
-            Err(fs::TryLockError::Error(source)) => Err(failed(source)),
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(DataError::InUse(folder)),
+            Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
+        for database in DATABASES {
+            private_file(OpenOptions::new().create(true).truncate(false), &path.join(database))
+                .map_err(failed)?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// Where it is.
@@ -91,8 +109,8 @@ impl DataFolder {
     /// If they cannot be read or written.
     pub fn secrets(&self, entropy: &dyn Entropy) -> Result<Secrets, DataError> {
         let file = self.path.join(SECRETS);
-        let failed = |source| DataError::Folder { folder: self.path.display().to_string(), source };
-        let broken = |source| DataError::Broken { file: SECRETS.to_owned(), source };
+        let failed = |source| DataError::File { file: file.display().to_string(), source };
+        let broken = |source| DataError::Broken { file: file.display().to_string(), source };
         match fs::read(&file) {
             Ok(json) => serde_json::from_slice(&json).map_err(broken),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -115,8 +133,11 @@ impl DataFolder {
     }
 }
 
+/// Opens a file, and closes it to others even if it was there already.
 fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    options.write(true).mode(0o600).open(path)
+    let file = options.write(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 impl Secrets {

@@ -1,17 +1,21 @@
 //! What the runner prints when it is up: where it is, the tokens, and three commands to paste.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 /// What there is to say.
 #[derive(Debug)]
 pub(crate) struct Greeting<'a> {
-    /// Where the API is, without a slash at the end.
-    pub(crate) url: &'a str,
+    /// Where the API listens.
+    pub(crate) address: SocketAddr,
     /// Where the data is kept; `None` in memory.
     pub(crate) data: Option<String>,
     pub(crate) platform_token: &'a str,
     pub(crate) caller_token: &'a str,
     pub(crate) allow_private: bool,
+    pub(crate) quiet: bool,
 }
 
 /// The company that the caller's token is of.
@@ -19,35 +23,88 @@ pub(crate) const COMPANY: &str = "1";
 /// The user that the caller's token is of.
 pub(crate) const USER: &str = "10";
 
+/// Where a listener is reached from this machine: one on all interfaces by loopback.
+pub(crate) fn reached_at(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 impl fmt::Display for Greeting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, data, platform_token, caller_token, allow_private } = self;
+        let Self { data, platform_token, caller_token, .. } = self;
+        let url = format!("http://{}", reached_at(self.address));
         let data = data.as_ref().map_or_else(|| "in memory".to_owned(), |data| format!("in {data}"));
         writeln!(f, "Knockback is up on {url}, its data {data}.\n")?;
         writeln!(f, "platform token  {platform_token}")?;
         writeln!(f, "caller's token  {caller_token}  (company {COMPANY}, user {USER}, admin)\n")?;
         writeln!(f, "Paste these into another terminal:\n")?;
-        let subscription = format!(
-            r#"{{"subscription_url":"{url}/receiver/hello","event_action":"*","event_object":"deal"}}"#
-        );
+        let (receiver, hint) = if self.allow_private {
+            (format!("{url}/receiver/hello"), "")
+        } else {
+            (
+                "https://receiver.example/hook".to_owned(),
+                ": put a receiver of yours in place of receiver.example",
+            )
+        };
+        let subscription =
+            format!(r#"{{"subscription_url":"{receiver}","event_action":"*","event_object":"deal"}}"#);
         let event = format!(
             r#"{{"company_id":"{COMPANY}","object":"deal","action":"create","entity_id":"8","data":{{"id":8,"title":"Sample deal"}}}}"#
         );
         writeln!(
             f,
-            "# 1. subscribe\ncurl -w '\n' -X POST {url}/v1/webhooks -H 'x-api-token: {caller_token}' -d '{subscription}'\n"
+            r"# 1. subscribe{hint}
+curl -w '\n' -X POST '{url}/v1/webhooks' -H 'x-api-token: {caller_token}' -d '{subscription}'
+
+# 2. report an event
+curl -w '\n' -X POST '{url}/v1/events' -H 'x-api-token: {platform_token}' -d '{event}'
+
+# 3. look
+curl -w '\n' '{url}/v1/webhooks' -H 'x-api-token: {caller_token}'
+"
         )?;
-        writeln!(
-            f,
-            "# 2. report an event\ncurl -w '\n' -X POST {url}/v1/events -H 'x-api-token: {platform_token}' -d '{event}'\n"
-        )?;
-        writeln!(f, "# 3. look\ncurl -w '\n' {url}/v1/webhooks -H 'x-api-token: {caller_token}'\n")?;
-        if *allow_private {
+        if self.allow_private {
             writeln!(
                 f,
                 "Receivers on private addresses and over http are permitted (--allow-private=false forbids them)."
             )?;
+        } else {
+            writeln!(
+                f,
+                "Receivers must be public and https: the built-in one at {url}/receiver/ is refused."
+            )?;
         }
-        writeln!(f, "Each attempt is a line below. Ctrl-C finishes what is in flight.")
+        if self.address.ip().is_unspecified() {
+            writeln!(
+                f,
+                "It listens on all interfaces: whoever reaches this machine and has a token can use it."
+            )?;
+        }
+        if !self.quiet {
+            write!(f, "Each attempt is a line below. ")?;
+        }
+        writeln!(f, "Ctrl-C finishes what is in flight.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_by_loopback() {
+        for (listen, reached) in [
+            ("127.0.0.1:9000", "127.0.0.1:9000"),
+            ("0.0.0.0:9000", "127.0.0.1:9000"),
+            ("[::]:9000", "[::1]:9000"),
+            ("[::1]:9000", "[::1]:9000"),
+        ] {
+            let listen = listen.parse().expect("an address");
+            assert_eq!(reached_at(listen).to_string(), reached);
+        }
     }
 }

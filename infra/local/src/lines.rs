@@ -33,7 +33,7 @@ impl<S: Subscriber> Layer<S> for AttemptLines {
         let mut line = Line::default();
         event.record(&mut line);
         let now = self.clock.now().to_string();
-        let time = now.get(11..23).unwrap_or_default();
+        let time = now.get(11..24).unwrap_or_default();
         // A terminal that is gone must not end the deliveries.
         let _ = writeln!(io::stdout().lock(), "{time}  {line}");
     }

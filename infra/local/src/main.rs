@@ -12,6 +12,7 @@ use knockback::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     domain::{AddressPolicy, Member, Scope},
     store::Token,
+    telemetry::ATTEMPT,
     token::sha256_hex,
 };
 use local::{
@@ -21,11 +22,18 @@ use local::{
     receiver,
     system::{Settings, Surroundings, System},
 };
-use tokio::{net::TcpListener, signal};
-use tracing_subscriber::{EnvFilter, Layer as _, filter::LevelFilter, prelude::*};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    filter::{LevelFilter, Targets},
+    prelude::*,
+};
 
 use self::{
-    greeting::{COMPANY, Greeting, USER},
+    greeting::{COMPANY, Greeting, USER, reached_at},
     lines::AttemptLines,
 };
 
@@ -35,8 +43,12 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result =
-        runtime.context("the runtime cannot be started").and_then(|runtime| runtime.block_on(run(cli)));
+    let result = runtime.context("the runtime cannot be started").and_then(|runtime| {
+        let result = runtime.block_on(run(cli));
+        // A look-up of a name can take minutes, and nobody waits for it any more.
+        runtime.shutdown_background();
+        result
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -54,6 +66,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let listener = TcpListener::bind(cli.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {} (--listen)", cli.listen))?;
     let address = listener.local_addr()?;
+    let reached_at = reached_at(address);
+    let mut signals = Signals::new().context("cannot wait for Ctrl-C")?;
     let folder = if cli.memory { None } else { Some(DataFolder::open(&cli.data)?) };
     let mut secrets = match &folder {
         Some(folder) => folder.secrets(&*entropy)?,
@@ -68,28 +82,50 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         policies: cli.policies(),
         addresses: AddressPolicy {
             allow_private: cli.allow_private,
-            own_hosts: vec![address.to_string(), format!("localhost:{}", address.port())],
+            own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],
         },
-        host: address.to_string(),
+        host: reached_at.to_string(),
     };
     let surroundings = Surroundings { clock, entropy, settings };
-    let system = System::start(folder.as_ref().map(DataFolder::path), surroundings).await?;
-    give_token(&system, &secrets.caller_token).await?;
-    // Whoever had received these died with the last run.
-    system.aws.sqs.release_in_flight()?;
+    let system = start(folder.as_ref(), surroundings, &secrets.caller_token).await?;
 
     let pumps: Vec<_> = system.mappings.iter().map(|mapping| Pump::start(&system, mapping)).collect();
-    let url = format!("http://{address}");
     let greeting = Greeting {
-        url: &url,
+        address,
         data: folder.as_ref().map(|folder| folder.path().display().to_string()),
         platform_token: &secrets.platform_token,
         caller_token: &secrets.caller_token,
         allow_private: cli.allow_private,
+        quiet: cli.quiet,
     };
-    write!(std::io::stdout(), "{greeting}").context("the terminal is gone")?;
+    if let Err(error) = write!(std::io::stdout(), "{greeting}") {
+        tracing::warn!(%error, "the greeting could not be printed");
+    }
     let router = system.router().merge(receiver::router());
-    serve(listener, router, pumps).await
+    serve(listener, router, pumps, &mut signals).await
+}
+
+/// Starts the system on the data in a folder, and takes up what the last run left undone.
+async fn start(
+    folder: Option<&DataFolder>,
+    surroundings: Surroundings,
+    caller_token: &str,
+) -> anyhow::Result<System> {
+    let taken_up = async {
+        let system = System::start(folder.map(DataFolder::path), surroundings).await?;
+        give_token(&system, caller_token).await?;
+        // Whoever had received these died with the last run.
+        system.aws.sqs.release_in_flight()?;
+        anyhow::Ok(system)
+    };
+    let system = taken_up.await;
+    match folder {
+        Some(folder) => system.with_context(|| {
+            let folder = folder.path().display();
+            format!("cannot start on the data in {folder} (restore it, or choose another folder with --data)")
+        }),
+        None => system,
+    }
 }
 
 /// The lines of attempts on standard output, unless they are not wanted; what went wrong on standard error.
@@ -97,7 +133,9 @@ fn start_telemetry(cli: &Cli, clock: Arc<dyn Clock>) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
     let problems =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact().with_filter(filter);
-    let attempts = (!cli.quiet).then(|| AttemptLines::new(clock));
+    // Nothing else is listened to, so that the SDK's traces cost nothing.
+    let only_attempts = Targets::new().with_target(ATTEMPT, LevelFilter::INFO);
+    let attempts = (!cli.quiet).then(|| AttemptLines::new(clock).with_filter(only_attempts));
     tracing_subscriber::registry().with(problems).with(attempts).init();
 }
 
@@ -116,7 +154,12 @@ async fn give_token(system: &System, token: &str) -> anyhow::Result<()> {
 }
 
 /// Serves until a signal comes, then finishes what is in flight. A second signal ends it at once.
-async fn serve(listener: TcpListener, router: Router, pumps: Vec<Pump>) -> anyhow::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    pumps: Vec<Pump>,
+    signals: &mut Signals,
+) -> anyhow::Result<()> {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let mut until_stopped = stopped.clone();
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
@@ -124,32 +167,37 @@ async fn serve(listener: TcpListener, router: Router, pumps: Vec<Pump>) -> anyho
         let _ = until_stopped.wait_for(|stopped| *stopped).await;
     });
     let server = tokio::spawn(server.into_future());
-    interrupted().await;
+    signals.next().await;
     let _ = writeln!(std::io::stdout(), "\nFinishing what is in flight; Ctrl-C again ends at once.");
     let finish = async {
-        for pump in pumps {
-            pump.stop().await;
-        }
+        Pump::stop_all(pumps).await;
         stop.send_replace(true);
         server.await
     };
     tokio::select! {
         server = finish => Ok(server??),
         () = tokio::time::sleep(SHUTDOWN_GRACE) => Ok(()),
-        () = interrupted() => Ok(()),
+        () = signals.next() => Ok(()),
     }
 }
 
-/// Waits for Ctrl-C or a request to terminate.
-async fn interrupted() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut signals) => signals.recv().await,
-            Err(_) => std::future::pending().await,
+/// Ctrl-C and requests to terminate: from the moment this is made, none of them is lost.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate })
+    }
+
+    /// Waits for the next.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        _ = terminated => {}
     }
 }

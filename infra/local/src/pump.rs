@@ -37,12 +37,16 @@ impl Pump {
         Self { running, invocations, concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX) }
     }
 
-    /// Takes no more messages, and waits for the invocations that are under way.
-    pub async fn stop(self) {
-        self.running.abort();
-        // A pump that has ended keeps no invocation.
-        let _ = self.running.await;
-        let _ = self.invocations.acquire_many(self.concurrency).await;
+    /// Has none of the pumps take any more messages, then waits for the invocations that are under way.
+    pub async fn stop_all(pumps: Vec<Self>) {
+        for pump in &pumps {
+            pump.running.abort();
+        }
+        for pump in pumps {
+            // A pump that has ended keeps no invocation.
+            let _ = pump.running.await;
+            let _ = pump.invocations.acquire_many(pump.concurrency).await;
+        }
     }
 }
 

@@ -1,0 +1,12 @@
+//! The runner as its users have it: the binary itself, on free ports, in real time, killed and stopped for real.
+
+#![cfg(unix)]
+
+mod crash;
+mod greeting;
+mod process;
+mod receiver;
+mod refusals;
+mod stop;
+mod times;
+mod weight;
