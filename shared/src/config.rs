@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Policies},
+    domain::{AddressPolicy, Policies, Secret},
     queues::QueueUrls,
 };
 
@@ -27,7 +27,7 @@ pub struct Config {
     /// The host that events are given where the platform leaves it out, if one is set.
     pub host: Option<String>,
     /// The keys that seal secrets.
-    pub key_ring: String,
+    pub key_ring: Secret,
 }
 
 /// A setting that is missing or wrong.
@@ -50,7 +50,7 @@ const RETENTION_DAYS_DEFAULT: u64 = 7;
 const RETENTION_DAYS_MIN: u64 = 3;
 
 impl Config {
-    /// Reads the settings by their names, which are those of template.yaml.
+    /// Reads the settings by their names, which are those of template.yaml; `ALLOW_PRIVATE` is for tests and not there.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Config {
             addresses: AddressPolicy { allow_private, own_hosts },
             retention: Duration::from_hours(24 * days),
             host: variable("HOST").filter(|host| !host.is_empty()),
-            key_ring: required("KEY_RING")?,
+            key_ring: Secret(required("KEY_RING")?),
         })
     }
 }

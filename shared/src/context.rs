@@ -1,8 +1,8 @@
 //! What every handler is given: the settings, the adapters, the time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
 
 use crate::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
@@ -12,6 +12,12 @@ use crate::{
     seal::{KeyRing, SealError},
     store::Store,
 };
+
+/// How long AWS may take to accept a connection, to answer a call, and to answer it with all its repeats. A connection
+/// that went silent while the sandbox was frozen must not hold up a batch until the function is killed.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+const CALLS_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What every handler is given.
 #[derive(Debug, Clone)]
@@ -61,7 +67,7 @@ impl Context {
             Arc::clone(&entropy),
         );
         let queues = Queues::new(aws_sdk_sqs::Client::new(sdk), config.queues.clone());
-        let key_ring = KeyRing::parse(&config.key_ring, Arc::clone(&entropy))?;
+        let key_ring = KeyRing::parse(&config.key_ring.0, Arc::clone(&entropy))?;
         Ok(Self { config, store, queues, key_ring, clock, entropy })
     }
 
@@ -72,7 +78,12 @@ impl Context {
     /// If a setting is missing or wrong.
     pub async fn from_environment() -> Result<Self, StartError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
-        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .operation_timeout(CALLS_TIMEOUT);
+        let sdk =
+            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build()).load().await;
         Self::new(config, &sdk, Arc::new(SystemClock), Arc::new(SystemEntropy))
     }
 

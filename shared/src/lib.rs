@@ -24,6 +24,8 @@ pub mod store;
 pub mod telemetry;
 #[cfg(feature = "adapters")]
 pub mod token;
+#[cfg(feature = "adapters")]
+mod version;
 
 #[cfg(feature = "adapters")]
 pub use context::Context;

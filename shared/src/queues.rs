@@ -11,10 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{AttemptNumber, CompanyId, DeliveryId, Event, EventId, Timestamp, WebhookId},
     store::AttemptKey,
+    version::Version1,
 };
-
-/// The version that every message carries, for the readers of later versions.
-const MESSAGE_VERSION: u8 = 1;
 
 /// The largest event that travels with its deliveries; a larger one is read from its item.
 const EVENT_CARRIED_BYTES_MAX: usize = 32 * 1024;
@@ -49,7 +47,7 @@ pub struct QueueUrls {
 /// On the events queue: an event that was reported.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EventMessage {
-    v: u8,
+    v: Version1,
     /// The event.
     pub event: Event,
 }
@@ -57,7 +55,7 @@ pub struct EventMessage {
 /// On the deliveries and retries queues: the turn of an attempt.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliveryMessage {
-    v: u8,
+    v: Version1,
     /// The company.
     pub company: CompanyId,
     /// The webhook.
@@ -81,7 +79,7 @@ pub struct DeliveryMessage {
 impl EventMessage {
     /// A message with an event.
     pub fn new(event: Event) -> Self {
-        Self { v: MESSAGE_VERSION, event }
+        Self { v: Version1, event }
     }
 }
 
@@ -94,7 +92,7 @@ impl DeliveryMessage {
         let users: usize = event.permitted_users.iter().flatten().map(|user| user.as_str().len() + 3).sum();
         let carried = body(&event.data) + body(&event.previous) + users <= EVENT_CARRIED_BYTES_MAX;
         Self {
-            v: MESSAGE_VERSION,
+            v: Version1,
             company: event.company.clone(),
             webhook,
             delivery: DeliveryId::derive(event.accepted_at, &event.company, &event.id, webhook),

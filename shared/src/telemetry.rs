@@ -5,6 +5,12 @@ use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 /// The target of the lines about attempts: one for each that was made or dropped, one for each ban that they earn.
 pub const ATTEMPT: &str = "knockback::attempt";
 
+/// An error with all its causes on one line, for a log that would show the error alone.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Writes JSON lines to standard output, as CloudWatch takes them; `LOG_LEVEL` says which, `info` unless set.
 pub fn start() {
     let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));

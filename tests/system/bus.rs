@@ -35,7 +35,7 @@ async fn an_event_on_the_bus_is_delivered_with_the_id_and_time_of_its_envelope()
     let world = World::new().await;
     let receiver = world.receiver().await;
     world.subscribe(&world.owner().await, &receiver.url(), json!({})).await;
-    let id = put(&world, "knockback.event", &deal(&json!({}))).await;
+    let id = put(&world, "webhook.event", &deal(&json!({}))).await;
     world.run_to_rest().await;
 
     let posts = receiver.received();
@@ -52,7 +52,7 @@ async fn the_platforms_own_id_counts_on_the_bus_too() {
     let receiver = world.receiver().await;
     world.subscribe(&world.owner().await, &receiver.url(), json!({})).await;
     world.report(json!({"id": "e-1"})).await;
-    put(&world, "knockback.event", &deal(&json!({"id": "e-1"}))).await;
+    put(&world, "webhook.event", &deal(&json!({"id": "e-1"}))).await;
     world.run_to_rest().await;
     assert_eq!(receiver.received().len(), 1);
 }
@@ -73,7 +73,7 @@ async fn the_same_envelope_twice_is_one_delivery() {
     let world = World::new().await;
     let receiver = world.receiver().await;
     world.subscribe(&world.owner().await, &receiver.url(), json!({})).await;
-    put(&world, "knockback.event", &deal(&json!({}))).await;
+    put(&world, "webhook.event", &deal(&json!({}))).await;
     let envelope = world.pump("EventsQueue").await.remove(0);
     world.run_for(Duration::from_secs(5)).await;
     world.send_message("EventsQueue", &envelope.body);
@@ -94,10 +94,10 @@ async fn malformed_and_oversized_events_end_in_the_dlq_after_5_receives_and_bloc
         deal(&json!({"data": {"text": "x".repeat(256 * 1024)}})),
     ];
     for detail in &bad {
-        put(&world, "knockback.event", detail).await;
+        put(&world, "webhook.event", detail).await;
     }
-    put(&world, "knockback.event", &deal(&json!({}))).await;
-    for body in ["not JSON", "{}", "[]", r#"{"v":1,"event":{}}"#, r#"{"detail-type":"knockback.event"}"#] {
+    put(&world, "webhook.event", &deal(&json!({}))).await;
+    for body in ["not JSON", "{}", "[]", r#"{"v":1,"event":{}}"#, r#"{"detail-type":"webhook.event"}"#] {
         world.send_message("EventsQueue", body);
     }
     world.settle().await;

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use knockback::{domain::FieldErrors, queues::SendError, store::StoreError};
+use knockback::{domain::FieldErrors, queues::SendError, store::StoreError, telemetry::chain};
 use serde::Serialize;
 
 /// A success, in the order of keys that the dialect has.
@@ -129,8 +129,8 @@ impl IntoResponse for Refusal {
                 general(StatusCode::UNPROCESSABLE_ENTITY, "Webhooks limit reached", info)
             }
             Self::Unavailable(error) => {
-                tracing::error!(error = &*error as &dyn std::error::Error, "a request was not done");
-                let info = "Nothing is wrong with the request. Please send it again.";
+                tracing::error!(error = chain(&*error), "a request was not done");
+                let info = "Nothing is wrong with the request. Please send it again; events that have an id are not repeated by it.";
                 let mut response = general(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable", info);
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response

@@ -94,6 +94,7 @@ fn read_event(
         )));
     }
     let id = EventId::from_random(context.random());
-    let defaults = EventDefaults { accepted_at: now, host, id, correlation: context.random() };
+    let defaults =
+        EventDefaults { accepted_at: now, occurred_at: now, host, id, correlation: context.random() };
     Ok(Event::parse(json, prefix, defaults)?)
 }

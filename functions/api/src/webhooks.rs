@@ -10,7 +10,7 @@ use axum::{
 };
 use knockback::{
     Context,
-    domain::{FieldErrors, Health, Member, Subscription, Timestamp, UserId, Webhook, WebhookId},
+    domain::{FieldErrors, Health, Member, Secret, Subscription, Timestamp, UserId, Webhook, WebhookId},
     seal::{password_place, signing_secret_place},
     sender::{check_host, signing::SigningSecret},
     store::{Creation, NewWebhook, Removal},
@@ -22,8 +22,12 @@ use crate::{
     request,
 };
 
-/// The most webhooks in one answer.
+/// The most webhooks that a caller can ask for at once.
 const LIMIT_MAX: usize = 500;
+
+/// The most webhooks for a caller who asks for no number. The dialect's clients know no cursor and expect all; more than
+/// this would not fit into an answer of Lambda's.
+const UNLIMITED_MAX: usize = 5000;
 
 /// Why a webhook is gone that its owner deleted.
 const REMOVED_BY_CALLER: &str = "deleted by its owner";
@@ -37,7 +41,7 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
     }
     let limit = parameter(&parts, "limit", "must be from 1 to 500", |limit| (1..=LIMIT_MAX).contains(limit))?;
     let after = parameter(&parts, "cursor", "must be one that an answer gave", |_| true)?;
-    let limit = limit.unwrap_or(LIMIT_MAX);
+    let limit = limit.unwrap_or(UNLIMITED_MAX);
     let page =
         context.store.webhooks(&member.company, after, limit, |webhook| member.manages(webhook)).await?;
     let now = context.now();
@@ -109,8 +113,9 @@ fn new_webhook(
     let seal = |text: &str, place: &str| {
         context.key_ring.seal(text, place).map_err(|error| Refusal::Unavailable(error.into()))
     };
-    let password = subscription.http_auth_password.as_deref();
-    let sealed_password = password.map(|password| seal(password, &password_place(&member.company, id)));
+    let password = subscription.http_auth_password.as_ref();
+    let sealed_password =
+        password.map(|Secret(password)| seal(password, &password_place(&member.company, id)));
     Ok(Webhook {
         id,
         signing_secret: seal(signing_secret, &signing_secret_place(&member.company, id))?,

@@ -1,11 +1,11 @@
 //! One attempt: the POST, and what follows from it.
 
 use knockback::{
-    domain::{AttemptEnd, AttemptState, Health, Timestamp, after_failure, after_success, payload},
+    domain::{AttemptEnd, AttemptState, Health, Secret, Timestamp, after_failure, after_success, payload},
     seal::{password_place, signing_secret_place},
     sender::{Exchange, Post, signing::SigningSecret},
     store::{About, Attempt, Failed, FailureRecord, StoreError, StoredWebhook},
-    telemetry::ATTEMPT,
+    telemetry::{ATTEMPT, chain},
 };
 
 use crate::{
@@ -29,8 +29,7 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
         log(&due, &end, None);
         // The success stands, whether or not the webhook's health can be written.
         if let Err(error) = note_success(deliver, &due.webhook, &end).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(webhook = %due.message.webhook, error, "a webhook's success was not noted");
+            tracing::error!(webhook = %due.message.webhook, error = chain(&error), "a webhook's success was not noted");
         }
         return Ok(Turn::Succeeded(Box::new(attempt(AttemptState::Succeeded(end)))));
     }
@@ -59,7 +58,8 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
         url: &webhook.url,
         body: body.into(),
         headers,
-        basic: has_credentials.then(|| (webhook.http_auth_user.clone().unwrap_or_default(), password)),
+        basic: has_credentials
+            .then(|| (webhook.http_auth_user.clone().unwrap_or_default(), password.map(Secret))),
         timeout: context.config.policies.pipedrive.timeout,
     };
     let Exchange { status, error, answer } = deliver.sender.post(&post).await;
@@ -70,7 +70,7 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
 async fn note_success(deliver: &Deliver, read: &StoredWebhook, end: &AttemptEnd) -> Result<(), StoreError> {
     let store = &deliver.context.store;
     let mut current = Some(read.clone());
-    for _ in 0..TRIES {
+    for round in 0..TRIES {
         let Some(webhook) = current.filter(|stored| stored.webhook.removed_at.is_none()) else {
             return Ok(());
         };
@@ -78,6 +78,7 @@ async fn note_success(deliver: &Deliver, read: &StoredWebhook, end: &AttemptEnd)
         if store.write_health(&webhook, &health).await? {
             return Ok(());
         }
+        store.back_off(round).await;
         current = store.webhook(&webhook.webhook.company, webhook.webhook.id).await?;
     }
     Err(StoreError::Contention { operation: "noting a success" })
@@ -93,21 +94,22 @@ async fn write_failure(
     let (context, message) = (&deliver.context, due.message);
     let policy = &context.config.policies.pipedrive;
     let mut webhook = Some(due.webhook.clone());
-    for _ in 0..TRIES {
+    for round in 0..TRIES {
         let after =
             webhook.as_ref().map(|read| after_failure(policy, &read.webhook.health, message.attempt, end));
         let retry = after.as_ref().and_then(|after| after.retry);
+        let health = after.as_ref().and_then(|after| after.health.as_ref());
         let record = FailureRecord {
             attempt: &attempt(AttemptState::Failed(end.clone(), retry.map(|retry| retry.due))),
             owner: due.owner.as_deref(),
-            health: webhook.as_ref().zip(after.as_ref().map(|after| &after.health)),
+            health: webhook.as_ref().zip(health),
             retry,
         };
         match context.store.write_failure(&record, end.ended_at).await? {
             Failed::Written => {
                 log(due, end, retry.map(|retry| retry.due));
-                if let (Some(before), Some(after)) = (&webhook, &after) {
-                    log_ban(due, &before.webhook.health, &after.health);
+                if let (Some(before), Some(health)) = (&webhook, health) {
+                    log_ban(due, &before.webhook.health, health);
                 }
                 if let Some(retry) = retry {
                     let alarm = message.alarm(retry.number, retry.due);
@@ -120,7 +122,10 @@ async fn write_failure(
                 // Whoever ended it may have died before the alarm: this message finds it ended, and sets it.
                 return Ok(Turn::Again);
             }
-            Failed::WebhookChanged(changed) => webhook = Some(*changed),
+            Failed::WebhookChanged(changed) => {
+                context.store.back_off(round).await;
+                webhook = Some(*changed);
+            }
             Failed::WebhookGone => webhook = None,
         }
     }

@@ -17,6 +17,7 @@ use knockback::{
     queues::DeliveryMessage,
     sender::Sender,
     store::{Attempt, AttemptKey, Batch},
+    telemetry::chain,
 };
 
 use self::turn::{Turn, take_turn};
@@ -67,10 +68,7 @@ async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
             write_successes(deliver, &succeeded).await;
         }
         Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "a batch of deliveries could not be read"
-            );
+            tracing::error!(error = chain(&error), "a batch of deliveries could not be read");
             again.extend(records.into_iter().flat_map(|record| record.ids));
         }
     }
@@ -117,7 +115,10 @@ async fn write_successes(deliver: &Deliver, succeeded: &[Attempt]) {
     }
     let Context { store, .. } = &deliver.context;
     if let Err(error) = store.write_attempts(succeeded, deliver.context.now()).await {
-        let error = &error as &dyn std::error::Error;
-        tracing::error!(unlogged_successes = succeeded.len(), error, "successes were not written to the log");
+        tracing::error!(
+            unlogged_successes = succeeded.len(),
+            error = chain(&error),
+            "successes were not written to the log"
+        );
     }
 }

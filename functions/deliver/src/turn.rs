@@ -5,7 +5,7 @@ use knockback::{
     queues::{DeliveryMessage, SendError},
     seal::SealError,
     store::{About, Attempt, Batch, Claim, StoreError, StoredWebhook},
-    telemetry::ATTEMPT,
+    telemetry::{ATTEMPT, chain},
 };
 
 use crate::{Deliver, attempt::make_attempt};
@@ -55,7 +55,7 @@ pub(crate) async fn take_turn(deliver: &Deliver, message: &DeliveryMessage, read
                 webhook = %message.webhook,
                 delivery = %message.delivery,
                 attempt = message.attempt.as_number(),
-                error = &error as &dyn std::error::Error,
+                error = chain(&error),
                 "a delivery was put back"
             );
             Turn::Again

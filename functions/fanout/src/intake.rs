@@ -38,12 +38,14 @@ pub(crate) fn read_event(context: &Context, body: &str) -> Result<Event, Intake>
     let id: Option<EventId> = envelope.id("id");
     let time = envelope.text("time", 64).and_then(|time| Timestamp::parse(&time));
     let detail = envelope.raw("detail");
-    let (id, accepted_at, detail) = envelope.finish(|| Some((id?, time?, detail?.get())))?;
+    let (id, occurred_at, detail) = envelope.finish(|| Some((id?, time?, detail?.get())))?;
     if detail.len() > EVENT_BYTES_MAX {
         return Err(Intake::TooLarge(detail.len()));
     }
-    // The envelope's id and time serve, so that a repeat of the envelope is the same event.
+    // The envelope's id and time serve, so that a repeat of the envelope is the same event. When Knockback took it is not
+    // for the sender to say: of all repeats, the first that is kept decides.
     let host = context.config.host.as_deref().unwrap_or_default();
-    let defaults = EventDefaults { accepted_at, host, id, correlation: context.random() };
+    let defaults =
+        EventDefaults { accepted_at: context.now(), occurred_at, host, id, correlation: context.random() };
     Ok(Event::parse(detail.as_bytes(), "detail.", defaults)?)
 }

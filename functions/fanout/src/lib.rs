@@ -13,6 +13,7 @@ use knockback::{
     domain::{ANY, Event, WebhookId},
     queues::{DeliveryMessage, SendError},
     store::{FanOut, StoreError},
+    telemetry::chain,
 };
 
 use self::intake::{Intake, read_event};
@@ -41,7 +42,7 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
 async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> {
     let error = fan_out(context, &record.body.unwrap_or_default()).await.err()?;
     let message = record.message_id.unwrap_or_default();
-    tracing::error!(message, error = &error as &dyn std::error::Error, "an event was not fanned out");
+    tracing::error!(message, error = chain(&error), "an event was not fanned out");
     Some(message)
 }
 

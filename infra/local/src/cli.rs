@@ -12,8 +12,8 @@ pub struct Cli {
     /// Where the API listens; port 0 takes any free one.
     #[arg(long, env = "KNOCKBACK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = address)]
     pub listen: SocketAddr,
-    /// Keep nothing: all data is in memory.
-    #[arg(long, conflicts_with = "data")]
+    /// Keep nothing: all data is in memory, whatever folder is set.
+    #[arg(long)]
     pub memory: bool,
     /// Where the data is kept.
     #[arg(long, env = "KNOCKBACK_DATA", value_name = "DIR", default_value = ".knockback")]
@@ -102,7 +102,7 @@ mod tests {
         assert!(
             parse(&["--listen", "localhost:9000"]).expect_err("wrong").contains("such as 127.0.0.1:9000")
         );
-        for args in [&["--memory", "--data", "x"][..], &["--platform-token", "a b"], &["--nope"]] {
+        for args in [&["--platform-token", "a b"][..], &["--nope"]] {
             assert!(parse(args).is_err(), "{args:?}");
         }
     }

@@ -19,7 +19,7 @@ pub struct DataFolder {
 }
 
 /// What survives a restart beside tables and queues.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// The platform's token.
     pub platform_token: String,
@@ -53,6 +53,9 @@ pub enum DataError {
         "the data folder {0} is used by another runner: stop that one, or choose another folder with --data"
     )]
     InUse(String),
+    /// It holds things that are not Knockback's, and is not closed to others for their sake.
+    #[error("the data folder {0} holds other things: choose a new or an empty folder with --data")]
+    Foreign(String),
     /// The secrets in it are not what was written.
     #[error("{file} is broken: restore it, or remove the data folder and lose its data")]
     Broken {
@@ -64,6 +67,9 @@ pub enum DataError {
 }
 
 const SECRETS: &str = "secrets.json";
+
+/// The first file that is made in a data folder, and what one is known by.
+const LOCK: &str = "lock";
 
 /// The files of the box. `SQLite` gives those that it puts beside them the same permissions.
 const DATABASES: [&str; 2] = ["tables.sqlite", "queues.sqlite"];
@@ -82,9 +88,13 @@ impl DataFolder {
             io::ErrorKind::AlreadyExists => failed(io::ErrorKind::NotADirectory.into()),
             _ => failed(error),
         })?;
+        let lock = path.join(LOCK);
+        let is_ours = lock.exists() || fs::read_dir(path).map_err(failed)?.next().is_none();
+        if !is_ours {
+            return Err(DataError::Foreign(folder));
+        }
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        let lock = private_file(OpenOptions::new().create(true).truncate(false), &path.join("lock"))
-            .map_err(failed)?;
+        let lock = private_file(OpenOptions::new().create(true).truncate(false), &lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(DataError::InUse(folder)),
@@ -176,13 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_other_things_is_left_as_it_is() {
+        let path = tempfile::tempdir().expect("a folder");
+        fs::write(path.path().join("letter"), "dear").expect("written");
+        fs::set_permissions(path.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+        assert!(matches!(DataFolder::open(path.path()), Err(DataError::Foreign(_))));
+        let mode = fs::metadata(path.path()).expect("metadata").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o755);
+    }
+
+    #[test]
     fn a_broken_folder_is_one_clear_line() {
         let path = tempfile::tempdir().expect("a folder");
         fs::write(path.path().join("file"), "").expect("written");
         let error = DataFolder::open(&path.path().join("file")).expect_err("a file");
         assert!(error.to_string().starts_with("the data folder ") && !error.to_string().contains('\n'));
-        fs::write(path.path().join(SECRETS), "{").expect("written");
-        let folder = DataFolder::open(path.path()).expect("a data folder");
+        let folder = DataFolder::open(&path.path().join("data")).expect("a data folder");
+        fs::write(folder.path().join(SECRETS), "{").expect("written");
         assert!(matches!(folder.secrets(&SystemEntropy), Err(DataError::Broken { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! One readable line in the terminal for each attempt.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     io::{self, Write as _},
     sync::Arc,
 };
@@ -33,13 +33,18 @@ impl<S: Subscriber> Layer<S> for AttemptLines {
         let mut line = Line::default();
         event.record(&mut line);
         let now = self.clock.now().to_string();
-        let time = now.get(11..24).unwrap_or_default();
+        let time = time_of_day(&now);
         // A terminal that is gone must not end the deliveries.
         let _ = writeln!(io::stdout().lock(), "{time}  {line}");
     }
 }
 
-/// What the log says of an attempt.
+/// The time of day of an instant, with its `Z`.
+fn time_of_day(instant: &str) -> &str {
+    instant.split_once('T').map_or(instant, |(_, time)| time)
+}
+
+/// What the log says of an attempt, or of a ban.
 #[derive(Debug, Default)]
 struct Line {
     object: String,
@@ -50,13 +55,18 @@ struct Line {
     duration_ms: Option<u64>,
     error: Option<String>,
     dropped: Option<String>,
+    retry_due: Option<String>,
+    banned_until: Option<String>,
 }
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "webhook" {
-            // Writing to a string does not fail.
-            let _ = write!(self.webhook, "{value:?}");
+        let text = format!("{value:?}");
+        match field.name() {
+            "webhook" => self.webhook = text,
+            "retry_due" => self.retry_due = Some(text),
+            "banned_until" => self.banned_until = Some(text),
+            _ => {}
         }
     }
 
@@ -83,13 +93,23 @@ impl Visit for Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, action, webhook, attempt, .. } = self;
-        write!(f, "webhook {webhook}  attempt {attempt}  ")?;
+        write!(f, "webhook {webhook}  ")?;
+        if let Some(until) = &self.banned_until {
+            return write!(f, "BANNED until {}", time_of_day(until));
+        }
+        write!(f, "attempt {attempt}  ")?;
         if let Some(dropped) = &self.dropped {
             return write!(f, "dropped: {dropped}");
         }
         let duration_ms = self.duration_ms.unwrap_or_default();
         match (&self.error, self.status) {
-            (Some(error), _) => write!(f, "{object}.{action}  FAILED after {duration_ms} ms: {error}"),
+            (Some(error), _) => {
+                write!(f, "{object}.{action}  FAILED after {duration_ms} ms: {error}; ")?;
+                match &self.retry_due {
+                    Some(due) => write!(f, "next attempt at {}", time_of_day(due)),
+                    None => f.write_str("given up"),
+                }
+            }
             (None, status) => {
                 write!(f, "{object}.{action}  delivered in {duration_ms} ms: {}", status.unwrap_or_default())
             }
@@ -114,10 +134,13 @@ mod tests {
         };
         assert_eq!(line.to_string(), "webhook 7  attempt 1  deal.change  delivered in 3 ms: 200");
         line.error = Some("answered 500 Internal Server Error".to_owned());
-        let expected =
-            "webhook 7  attempt 1  deal.change  FAILED after 3 ms: answered 500 Internal Server Error";
+        let expected = "webhook 7  attempt 1  deal.change  FAILED after 3 ms: answered 500 Internal Server Error; given up";
         assert_eq!(line.to_string(), expected);
+        line.retry_due = Some("2026-01-01T00:00:03.000Z".to_owned());
+        assert!(line.to_string().ends_with("; next attempt at 00:00:03.000Z"), "{line}");
         line.dropped = Some("banned".to_owned());
         assert_eq!(line.to_string(), "webhook 7  attempt 1  dropped: banned");
+        line.banned_until = Some("2026-01-01T00:30:00.000Z".to_owned());
+        assert_eq!(line.to_string(), "webhook 7  BANNED until 00:30:00.000Z");
     }
 }

@@ -3,14 +3,14 @@
 mod greeting;
 mod lines;
 
-use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
 use clap::Parser;
 use knockback::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
-    domain::{AddressPolicy, Member, Scope},
+    domain::{AddressPolicy, Member, Scope, Secret},
     store::Token,
     telemetry::ATTEMPT,
     token::sha256_hex,
@@ -28,7 +28,7 @@ use tokio::{
 };
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    filter::{LevelFilter, Targets},
+    filter::{Directive, LevelFilter, Targets},
     prelude::*,
 };
 
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
         (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    start_telemetry(&cli, Arc::clone(&clock));
+    start_telemetry(&cli, Arc::clone(&clock))?;
     let listener = TcpListener::bind(cli.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {} (--listen)", cli.listen))?;
     let address = listener.local_addr()?;
@@ -78,7 +78,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let settings = Settings {
         platform_token_sha256: sha256_hex(&secrets.platform_token),
-        key_ring: secrets.key_ring.clone(),
+        key_ring: Secret(secrets.key_ring.clone()),
         policies: cli.policies(),
         addresses: AddressPolicy {
             allow_private: cli.allow_private,
@@ -129,14 +129,16 @@ async fn start(
 }
 
 /// The lines of attempts on standard output, unless they are not wanted; what went wrong on standard error.
-fn start_telemetry(cli: &Cli, clock: Arc<dyn Clock>) {
+fn start_telemetry(cli: &Cli, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
+    // Attempts have lines of their own.
+    let filter = filter.add_directive(Directive::from_str(&format!("{ATTEMPT}=off"))?);
     let problems =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact().with_filter(filter);
     // Nothing else is listened to, so that the SDK's traces cost nothing.
     let only_attempts = Targets::new().with_target(ATTEMPT, LevelFilter::INFO);
     let attempts = (!cli.quiet).then(|| AttemptLines::new(clock).with_filter(only_attempts));
-    tracing_subscriber::registry().with(problems).with(attempts).init();
+    Ok(tracing_subscriber::registry().with(problems).with(attempts).try_init()?)
 }
 
 /// Gives the printed token to a caller, so that there is somebody to try things as.

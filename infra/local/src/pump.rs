@@ -73,7 +73,7 @@ async fn run(system: System, mapping: Mapping, invocations: Arc<Semaphore>) {
 
 fn report(result: Result<(), SqsError>) {
     if let Err(error) = result {
-        tracing::error!(error = &error as &dyn std::error::Error, "a queue failed");
+        tracing::error!(error = knockback::telemetry::chain(&error), "a queue failed");
     }
 }
 

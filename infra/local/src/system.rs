@@ -39,7 +39,7 @@ pub struct Settings {
     /// SHA-256, in hex, of the platform's token.
     pub platform_token_sha256: String,
     /// The keys that seal secrets.
-    pub key_ring: String,
+    pub key_ring: knockback::domain::Secret,
     /// The numbers of the dialects.
     pub policies: knockback::domain::Policies,
     /// Which receivers may be reached.

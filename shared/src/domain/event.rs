@@ -153,6 +153,8 @@ pub struct Event {
 pub struct EventDefaults<'a> {
     /// When Knockback took the event.
     pub accepted_at: Timestamp,
+    /// When it happened, as far as is known.
+    pub occurred_at: Timestamp,
     /// The deployment's host.
     pub host: &'a str,
     /// Guarantees that a made id is nobody else's: random bytes, or the id of the envelope it came in.
@@ -190,7 +192,7 @@ impl Event {
                 action: action?,
                 entity: entity?,
                 user,
-                occurred_at: occurred_at.unwrap_or(defaults.accepted_at),
+                occurred_at: occurred_at.unwrap_or(defaults.occurred_at),
                 accepted_at: defaults.accepted_at,
                 data,
                 previous,
@@ -234,6 +236,7 @@ mod tests {
     fn parse(json: &str) -> Result<Event, FieldErrors> {
         let defaults = EventDefaults {
             accepted_at: Timestamp::from_ms(1000),
+            occurred_at: Timestamp::from_ms(900),
             host: "kb.example",
             id: EventId::from_random([7; 16]),
             correlation: [8; 16],
@@ -248,7 +251,7 @@ mod tests {
         assert_eq!(event.id.to_string(), "07070707-0707-4707-8707-070707070707");
         assert_eq!(event.correlation_id, "08080808-0808-4808-8808-080808080808");
         assert_eq!((&*event.host, &*event.change_source), ("kb.example", "api"));
-        assert_eq!((event.occurred_at, event.entity.as_str()), (event.accepted_at, "8"));
+        assert_eq!((event.occurred_at.as_ms(), event.entity.as_str()), (900, "8"));
         assert!(event.data.is_none() && event.user.is_none() && event.permitted_users.is_none());
     }
 

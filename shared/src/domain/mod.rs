@@ -33,4 +33,4 @@ pub use policy::{InvalidPolicy, NUMBERS, Policies, Policy};
 pub use subscription::Subscription;
 pub use time::Timestamp;
 pub use turn::{AttemptState, Standing, standing};
-pub use webhook::{Health, Sealed, Webhook};
+pub use webhook::{Health, Sealed, Secret, Webhook};

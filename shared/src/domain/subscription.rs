@@ -1,6 +1,6 @@
 //! What a caller asks for when they create a webhook (facts: Pipedrive, POST).
 
-use super::{AddressPolicy, FieldErrors, Member, Pattern, UserId, Version, fields::Fields};
+use super::{AddressPolicy, FieldErrors, Member, Pattern, Secret, UserId, Version, fields::Fields};
 
 /// The longest name, user and password, in characters.
 const TEXT_CHARS_MAX: usize = 255;
@@ -24,7 +24,7 @@ pub struct Subscription {
     /// HTTP Basic user.
     pub http_auth_user: Option<String>,
     /// HTTP Basic password.
-    pub http_auth_password: Option<String>,
+    pub http_auth_password: Option<Secret>,
 }
 
 impl Subscription {
@@ -64,7 +64,7 @@ impl Subscription {
                 name,
                 user: user?,
                 http_auth_user: auth_user,
-                http_auth_password: auth_password,
+                http_auth_password: auth_password.map(Secret),
             })
         })
     }

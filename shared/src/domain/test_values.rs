@@ -20,6 +20,7 @@ pub(crate) const RECORDED_DEAL: &str = r#"{"id":"71825ee0-0054-4267-b5fd-d28b7a4
 pub(crate) fn recorded_deal() -> Event {
     let defaults = EventDefaults {
         accepted_at: Timestamp::from_ms(1_669_295_936_089),
+        occurred_at: Timestamp::from_ms(1_669_295_936_089),
         host: "kb.example",
         id: EventId::from_random([0; 16]),
         correlation: [0; 16],

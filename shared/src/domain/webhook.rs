@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, Pattern, Policy, Timestamp, UserId, WebhookId};
+use super::{AppId, CompanyId, Pattern, Timestamp, UserId, WebhookId};
 
 /// Something that only the holder of a key can read. Its debug form shows nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,16 @@ pub struct Sealed(pub String);
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sealed")
+    }
+}
+
+/// A secret in clear, on its way from or to its seal. Its debug form shows nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
     }
 }
 
@@ -79,6 +89,9 @@ pub struct Health {
     /// When the last ban ends, or ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub banned_until: Option<Timestamp>,
+    /// Whether the strikes earned the last ban: then they are over with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ban_earned: bool,
     /// The first failed attempt after the last success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
@@ -94,9 +107,9 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether a ban is on.
+    /// Whether a ban is on. A clock that is behind the one that set it does not undo it.
     pub fn is_banned(&self, now: Timestamp) -> bool {
-        self.was_banned_at(now)
+        self.banned_until.is_some_and(|until| now < until)
     }
 
     /// Whether the last ban covered `at`.
@@ -105,9 +118,9 @@ impl Health {
     }
 
     /// The strikes that count now: the end of a ban, and nothing else, brings them to 0.
-    pub fn strikes_at(&self, policy: &Policy, now: Timestamp) -> u32 {
+    pub fn strikes_at(&self, now: Timestamp) -> u32 {
         let ban_is_over = self.banned_until.is_some_and(|until| until <= now);
-        if ban_is_over && self.strikes >= policy.strikes { 0 } else { self.strikes }
+        if self.ban_earned && ban_is_over { 0 } else { self.strikes }
     }
 
     /// When an attempt last ended.

@@ -19,7 +19,7 @@ use self::{
     connection::{Dial, WatchDials},
     resolver::Guarded,
 };
-use crate::domain::{AddressPolicy, Refused};
+use crate::domain::{AddressPolicy, Refused, Secret};
 
 pub use resolver::check_host;
 
@@ -50,7 +50,7 @@ pub struct Post<'a> {
     /// Further headers.
     pub headers: Vec<(&'static str, String)>,
     /// HTTP Basic credentials.
-    pub basic: Option<(String, Option<String>)>,
+    pub basic: Option<(String, Option<Secret>)>,
     /// The time for the whole exchange.
     pub timeout: Duration,
 }
@@ -142,7 +142,9 @@ fn request(client: &Client, post: &Post<'_>, url: &Url) -> RequestBuilder {
         request = request.header(*name, value);
     }
     match &post.basic {
-        Some((user, password)) => request.basic_auth(user, password.as_ref()),
+        Some((user, password)) => {
+            request.basic_auth(user, password.as_ref().map(|Secret(password)| password))
+        }
         None => request,
     }
 }

@@ -10,15 +10,18 @@ use aws_sdk_dynamodb::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ITEM_VERSION, Item, Store, StoreError, StoredWebhook, from_item,
+    Item, Store, StoreError, StoredWebhook, from_item,
     keys::{AttemptKey, Key},
     number, text, to_item,
     transaction::{Action, Transacted},
     webhooks::stored_webhook,
 };
-use crate::domain::{
-    Action as EventAction, AttemptEnd, AttemptState, DropReason, EntityId, Event, EventId, Health, LEASE,
-    Object, Retry, Timestamp,
+use crate::{
+    domain::{
+        Action as EventAction, AttemptEnd, AttemptState, DropReason, EntityId, Event, EventId, Health, LEASE,
+        Object, Retry, Timestamp,
+    },
+    version::Version1,
 };
 
 /// An attempt as it is kept.
@@ -84,7 +87,7 @@ enum StateName {
 struct AttemptItem {
     pk: String,
     sk: String,
-    v: u8,
+    v: Version1,
     event: EventId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<About>,
@@ -110,7 +113,7 @@ impl AttemptItem {
         let mut item = Self {
             pk,
             sk,
-            v: ITEM_VERSION,
+            v: Version1,
             event: attempt.event.clone(),
             about: attempt.about.clone(),
             state: StateName::Waiting,
@@ -210,11 +213,14 @@ impl Store {
         if matches!(read, AttemptState::Waiting { .. }) {
             update = update.expression_attribute_values(":waiting", text("waiting"));
         }
-        match update.send().await {
-            Ok(_) => Ok(Claim::Claimed),
-            Err(error) if is_refused_update(error.as_service_error()) => Ok(Claim::AlreadyTaken),
-            Err(error) => Err(StoreError::call("UpdateItem")(error)),
-        }
+        let update = update.return_values_on_condition_check_failure(OnFailure::AllOld);
+        let Err(error) = update.send().await else { return Ok(Claim::Claimed) };
+        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
+            return Err(StoreError::call("UpdateItem")(error));
+        };
+        // The answer to this very claim may have been lost, and the SDK have made it again.
+        let owned_by = refused.item().and_then(|item| item.get("owner")?.as_s().ok());
+        Ok(if owned_by.is_some_and(|name| name == owner) { Claim::Claimed } else { Claim::AlreadyTaken })
     }
 
     /// Lets an attempt wait, or drops it, on condition that its item is what was read: absent, or waiting for this very
@@ -229,11 +235,13 @@ impl Store {
         read: Option<&AttemptState>,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
+        // What waits is kept for its time from when it is due.
+        let kept_from = if let AttemptState::Waiting { due } = attempt.state { now.max(due) } else { now };
         let put = self
             .client
             .put_item()
             .table_name(&self.deliveries)
-            .set_item(Some(to_item(&AttemptItem::new(attempt, self.expiry(now)))?));
+            .set_item(Some(to_item(&AttemptItem::new(attempt, self.expiry(kept_from)))?));
         let put = match read {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(AttemptState::Waiting { due: at } | AttemptState::Started { lease_until: at }) => put
@@ -316,8 +324,4 @@ impl Store {
     pub(super) fn attempt_item(&self, attempt: &Attempt, now: Timestamp) -> Result<Item, StoreError> {
         to_item(&AttemptItem::new(attempt, self.expiry(now)))
     }
-}
-
-fn is_refused_update(error: Option<&UpdateItemError>) -> bool {
-    matches!(error, Some(UpdateItemError::ConditionalCheckFailedException(_)))
 }

@@ -8,8 +8,11 @@ use aws_sdk_dynamodb::{
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::{ITEM_VERSION, Item, Store, StoreError, from_item, keys::Key, text, to_item};
-use crate::domain::{CompanyId, Event, EventId, Timestamp};
+use super::{Item, Store, StoreError, from_item, keys::Key, text, to_item};
+use crate::{
+    domain::{CompanyId, Event, EventId, Timestamp},
+    version::Version1,
+};
 
 /// Below this, an item costs one write unit however small it is: packing would only cost time.
 const PACKED_FROM_BYTES: usize = 900;
@@ -35,7 +38,7 @@ enum State {
 struct EventItem {
     pk: String,
     sk: String,
-    v: u8,
+    v: Version1,
     state: State,
     packing: Packing,
     #[serde(with = "serde_bytes")]
@@ -61,15 +64,8 @@ impl Store {
     pub async fn begin_fan_out(&self, event: Box<Event>, now: Timestamp) -> Result<FanOut, StoreError> {
         let Key { pk, sk } = Key::event(&event.company, &event.id);
         let (packing, body) = pack(&event)?;
-        let item = EventItem {
-            pk,
-            sk,
-            v: ITEM_VERSION,
-            state: State::Fanning,
-            packing,
-            body,
-            ttl: self.expiry(now),
-        };
+        let item =
+            EventItem { pk, sk, v: Version1, state: State::Fanning, packing, body, ttl: self.expiry(now) };
         let put = self
             .client
             .put_item()
@@ -150,7 +146,7 @@ mod tests {
             let item = EventItem {
                 pk: String::new(),
                 sk: String::new(),
-                v: 1,
+                v: Version1,
                 state: State::Done,
                 packing,
                 body,

@@ -29,9 +29,6 @@ use crate::{clock::Entropy, domain::Timestamp};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The version that every item carries, for the readers of later versions.
-const ITEM_VERSION: u8 = 1;
-
 /// How long the item of a removed webhook stays, so that its owner can be told why it is gone.
 const REMOVED_KEPT: Duration = Duration::from_hours(7 * 24);
 

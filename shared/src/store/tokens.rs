@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ITEM_VERSION, Store, StoreError, from_item, keys::Key, to_item};
-use crate::domain::{Member, Timestamp};
+use super::{Store, StoreError, from_item, keys::Key, to_item};
+use crate::{
+    domain::{AppId, Member, Timestamp},
+    version::Version1,
+};
 
 /// What a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,10 @@ pub struct Token {
 struct TokenItem {
     pk: String,
     sk: String,
-    v: u8,
+    v: Version1,
+    /// Beside the member, so that an index can find all that an app has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<AppId>,
     member: Member,
     added_at: Timestamp,
 }
@@ -34,7 +40,7 @@ impl Store {
     pub async fn add_token(&self, token: &Token) -> Result<(), StoreError> {
         let Key { pk, sk } = Key::token(&token.sha256);
         let (member, added_at) = (token.member.clone(), token.added_at);
-        let item = to_item(&TokenItem { pk, sk, v: ITEM_VERSION, member, added_at })?;
+        let item = to_item(&TokenItem { pk, sk, v: Version1, app: member.app.clone(), member, added_at })?;
         let put = self.client.put_item().table_name(&self.webhooks).set_item(Some(item));
         put.send().await.map_err(StoreError::call("PutItem"))?;
         Ok(())

@@ -15,6 +15,9 @@ use super::{Item, Store, StoreError};
 /// How often a transaction is tried while others change the same items.
 const TRIES: u32 = 12;
 
+/// Why a transaction is cancelled that may be made a moment later. The SDK does not retry these.
+const PASSING: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+
 /// Whether a transaction was made.
 #[derive(Debug)]
 pub(super) enum Transacted {
@@ -34,7 +37,7 @@ pub(super) struct Refusal {
 }
 
 impl Store {
-    /// Makes a transaction, again if it met with another one: the SDK does not retry that.
+    /// Makes a transaction, again if it met with another one or was throttled.
     pub(super) async fn transact(
         &self,
         operation: &'static str,
@@ -54,7 +57,7 @@ impl Store {
                     .map(|reason| Refusal { failed: refused(reason.code()), item: reason.item().cloned() });
                 return Ok(Transacted::Refused(refusals.collect()));
             }
-            if !reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")) {
+            if !reasons.iter().any(|reason| reason.code().is_some_and(|code| PASSING.contains(&code))) {
                 return Err(StoreError::call(operation)(error));
             }
             self.back_off(attempt).await;
@@ -63,7 +66,7 @@ impl Store {
     }
 
     /// Waits for a random time that doubles with each attempt, at most half a second.
-    pub(super) async fn back_off(&self, attempt: u32) {
+    pub async fn back_off(&self, attempt: u32) {
         let mut random = [0; 2];
         self.entropy.fill(&mut random);
         let longest_ms = (4_u64 << attempt.min(7)).min(500);

@@ -6,21 +6,27 @@ use aws_sdk_dynamodb::types::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ITEM_VERSION, Item, REMOVED_KEPT, Store, StoreError, from_item,
+    Item, REMOVED_KEPT, Store, StoreError, from_item,
     keys::{Key, WEBHOOK_PREFIX, webhook_of, webhook_sk},
     number, text, to_item, to_value,
     transaction::{Action, Transacted},
 };
-use crate::domain::{AppId, CompanyId, Event, Health, Pattern, Timestamp, UserId, Webhook, WebhookId};
+use crate::{
+    domain::{AppId, CompanyId, Event, Health, Pattern, Timestamp, UserId, Webhook, WebhookId},
+    version::Version1,
+};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct WebhookItem {
     pk: String,
     sk: String,
-    v: u8,
+    v: Version1,
+    /// Beside the webhook, so that an index can find all that an app has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<AppId>,
     webhook: Webhook,
     revision: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     ttl: Option<i64>,
 }
 
@@ -58,7 +64,7 @@ pub struct Route {
 struct RouteItem {
     pk: String,
     sk: String,
-    v: u8,
+    v: Version1,
     pattern: Pattern,
     user: UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,7 +146,15 @@ impl Store {
         }
         let webhook = &new.webhook;
         let Key { pk, sk } = Key::webhook(&webhook.company, webhook.id);
-        let item = WebhookItem { pk, sk, v: ITEM_VERSION, webhook: webhook.clone(), revision: 0, ttl: None };
+        let item = WebhookItem {
+            pk,
+            sk,
+            v: Version1,
+            app: webhook.app.clone(),
+            webhook: webhook.clone(),
+            revision: 0,
+            ttl: None,
+        };
         let actions = vec![
             Put::builder()
                 .table_name(&self.webhooks)
@@ -172,7 +186,7 @@ impl Store {
         let route = RouteItem {
             pk,
             sk,
-            v: ITEM_VERSION,
+            v: Version1,
             pattern: webhook.pattern.clone(),
             user: webhook.user.clone(),
             app: webhook.app.clone(),

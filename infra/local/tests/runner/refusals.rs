@@ -77,6 +77,7 @@ async fn damaged_files_are_named() {
 #[tokio::test]
 async fn secrets_that_cannot_be_read_are_named() {
     let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("lock"), "").expect("written");
     // A folder in their place: its owner's permissions would not stop an administrator.
     fs::create_dir(folder.path().join("secrets.json")).expect("a folder");
     check_folder(folder.path(), &["secrets.json"]);

@@ -10,7 +10,7 @@ use super::{AttemptNumber, Event, Version, Webhook};
 ///
 /// # Errors
 ///
-/// Only if a value cannot be written as JSON, which none of these can fail to be.
+/// Only if a value could not be written as JSON, which all of these can.
 pub fn render(event: &Event, webhook: &Webhook, number: AttemptNumber) -> Result<Vec<u8>, serde_json::Error> {
     match webhook.pattern.version {
         Version::V1 => v1::render(event, webhook, number),
