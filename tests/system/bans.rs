@@ -139,3 +139,31 @@ async fn a_success_does_not_reset_the_counter() {
     world.settle().await;
     assert_eq!(is_active(&world).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_attempts_that_fail_together_are_made_once_and_leave_ten_strikes_and_one_ban() {
+    let (world, receiver, webhook) = after_failures(0).await;
+    for entity in 0..200 {
+        world.report(json!({"entity_id": entity})).await;
+    }
+    while !world.pump("EventsQueue").await.is_empty() {}
+    let mut invocations = Vec::new();
+    loop {
+        let batch = world.receive("DeliveriesQueue");
+        if batch.is_empty() {
+            break;
+        }
+        let world = world.clone();
+        invocations.push(tokio::spawn(async move { world.invoke("DeliveriesQueue", &batch).await }));
+    }
+    for invocation in invocations {
+        assert!(invocation.await.expect("it ends").is_empty(), "an attempt that was made has to come again");
+    }
+    assert_eq!(receiver.received().len(), 200);
+    let health = world.health(&webhook).await;
+    assert_eq!(
+        (&health["strikes"], health["banned_from"].as_i64()),
+        (&json!(10), Some(tests::START.as_ms()))
+    );
+    assert_eq!(world.depth("RetriesQueue"), 200, "each has its retry");
+}

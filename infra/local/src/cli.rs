@@ -12,6 +12,9 @@ pub struct Cli {
     /// Where the API listens; port 0 takes any free one.
     #[arg(long, env = "KNOCKBACK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = address)]
     pub listen: SocketAddr,
+    /// Serve AWS in a box on this loopback address too, for aws-cli and SDKs.
+    #[arg(long, env = "KNOCKBACK_AWS_LISTEN", value_name = "ADDR", value_parser = loopback)]
+    pub aws_listen: Option<SocketAddr>,
     /// Keep nothing: all data is in memory, whatever folder is set.
     #[arg(long)]
     pub memory: bool,
@@ -59,6 +62,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:9000 or [::1]:9000".to_owned())
 }
 
+/// The box asks nobody for credentials.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = address(text)?;
+    if address.ip().is_loopback() { Ok(address) } else { Err("must be a loopback address".to_owned()) }
+}
+
 fn policy(text: &str) -> Result<String, String> {
     Policies::default().with(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -102,7 +111,7 @@ mod tests {
         assert!(
             parse(&["--listen", "localhost:9000"]).expect_err("wrong").contains("such as 127.0.0.1:9000")
         );
-        for args in [&["--platform-token", "a b"][..], &["--nope"]] {
+        for args in [&["--platform-token", "a b"][..], &["--aws-listen", "0.0.0.0:4566"], &["--nope"]] {
             assert!(parse(args).is_err(), "{args:?}");
         }
     }

@@ -5,11 +5,15 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use local::aws::sqs::REGION;
+
 /// What there is to say.
 #[derive(Debug)]
 pub(crate) struct Greeting<'a> {
     /// Where the API listens.
     pub(crate) address: SocketAddr,
+    /// Where AWS in a box listens, if it does.
+    pub(crate) aws_address: Option<SocketAddr>,
     /// Where the data is kept; `None` in memory.
     pub(crate) data: Option<String>,
     pub(crate) platform_token: &'a str,
@@ -39,6 +43,9 @@ impl fmt::Display for Greeting<'_> {
         let url = format!("http://{}", reached_at(self.address));
         let data = data.as_ref().map_or_else(|| "in memory".to_owned(), |data| format!("in {data}"));
         writeln!(f, "Knockback is up on {url}, its data {data}.\n")?;
+        if let Some(address) = self.aws_address {
+            writeln!(f, "AWS in a box is on http://{address}, region {REGION}, with any credentials.\n")?;
+        }
         writeln!(f, "platform token  {platform_token}")?;
         writeln!(f, "caller's token  {caller_token}  (company {COMPANY}, user {USER}, admin)\n")?;
         writeln!(f, "Paste these into another terminal:\n")?;

@@ -3,7 +3,7 @@
 mod greeting;
 mod lines;
 
-use std::{io::Write, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
+use std::{io::Write, net::SocketAddr, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -16,6 +16,7 @@ use knockback::{
     token::sha256_hex,
 };
 use local::{
+    aws::port,
     cli::Cli,
     data::{DataFolder, Secrets},
     pump::Pump,
@@ -63,8 +64,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
         (Arc::new(SystemClock), Arc::new(SystemEntropy));
     start_telemetry(&cli, Arc::clone(&clock))?;
-    let listener = TcpListener::bind(cli.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {} (--listen)", cli.listen))?;
+    let listener = listen(cli.listen, "--listen").await?;
+    let aws_listener = match cli.aws_listen {
+        Some(address) => Some(listen(address, "--aws-listen").await?),
+        None => None,
+    };
     let address = listener.local_addr()?;
     let reached_at = reached_at(address);
     let mut signals = Signals::new().context("cannot wait for Ctrl-C")?;
@@ -92,6 +96,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let pumps: Vec<_> = system.mappings.iter().map(|mapping| Pump::start(&system, mapping)).collect();
     let greeting = Greeting {
         address,
+        aws_address: aws_listener.as_ref().map(TcpListener::local_addr).transpose()?,
         data: folder.as_ref().map(|folder| folder.path().display().to_string()),
         platform_token: &secrets.platform_token,
         caller_token: &secrets.caller_token,
@@ -101,8 +106,16 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Err(error) = write!(std::io::stdout(), "{greeting}") {
         tracing::warn!(%error, "the greeting could not be printed");
     }
+    if let Some(listener) = aws_listener {
+        // For as long as the process lives: what is in flight uses the box to the end.
+        tokio::spawn(port::serve(listener, Arc::clone(&system.aws), std::future::pending()));
+    }
     let router = system.router().merge(receiver::router());
     serve(listener, router, pumps, &mut signals).await
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} ({flag})"))
 }
 
 /// Starts the system on the data in a folder, and takes up what the last run left undone.

@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod aws;
 mod crash;
 mod greeting;
 mod process;
