@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use knockback::{
-    domain::{AttemptNumber, AttemptState, Timestamp},
+    domain::{AttemptNumber, AttemptState, Policies, Timestamp},
     store::{AttemptKey, Claim},
 };
 use serde_json::{Value, json};
@@ -54,20 +54,34 @@ async fn two_handlers_with_a_copy_each_of_a_failing_original_still_make_one_chai
     check_one_chain(&world, &webhook).await;
 }
 
-#[tokio::test]
-async fn a_retry_is_made_by_one_of_two_handlers_with_a_copy_each() {
-    let (world, receiver, webhook) = failing().await;
-    world.report(json!({})).await;
-    world.run_for(Duration::from_secs(2)).await;
-    world.clock.advance(Duration::from_secs(1));
-    let alarm = world.receive("RetriesQueue");
-    world.send_message("RetriesQueue", &alarm[0].body);
-    let copy = world.receive("RetriesQueue");
-    tokio::join!(world.invoke("RetriesQueue", &alarm), world.invoke("RetriesQueue", &copy));
-    assert_eq!(receiver.times(), CHAIN[..2]);
-    world.run_to_rest().await;
-    assert_eq!(receiver.times(), CHAIN);
-    check_one_chain(&world, &webhook).await;
+/// On threads, so that several handlers read the attempt as waiting before one of them claims it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_retry_is_made_by_one_of_many_handlers_with_a_copy_each() {
+    const EVENTS: usize = 40;
+    let nobody_is_banned = Policies::default().with("pipedrive.strikes=1000").unwrap();
+    let world = World::with(nobody_is_banned, None).await;
+    let receiver = world.receiver().await;
+    receiver.answers(500);
+    world.subscribe(&world.owner().await, &receiver.url(), json!({})).await;
+    for entity in 0..EVENTS {
+        world.report(json!({"entity_id": entity})).await;
+    }
+    world.settle().await;
+    world.clock.advance(Duration::from_secs(3));
+    let mut handlers = Vec::new();
+    for _ in 0..EVENTS / 10 {
+        for retry in world.receive("RetriesQueue") {
+            for _ in 0..8 {
+                let (world, copy) = (world.clone(), [retry.clone()]);
+                handlers.push(tokio::spawn(async move { world.invoke("RetriesQueue", &copy).await }));
+            }
+        }
+    }
+    for handler in handlers {
+        handler.await.expect("it ends");
+    }
+    let retries = receiver.received().iter().filter(|post| post.json()["meta"]["attempt"] == 2).count();
+    assert_eq!(retries, EVENTS);
 }
 
 #[tokio::test]
