@@ -7,7 +7,7 @@
 mod attempt;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::{FutureExt as _, future::join_all};
@@ -80,13 +80,13 @@ async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
 /// The messages of a batch, copies taken together; with the ids of those that cannot be read.
 fn read_records(batch: SqsEvent) -> (Vec<Record>, Vec<String>) {
     let mut records: Vec<Record> = Vec::new();
-    let mut seen: BTreeMap<(String, Option<Timestamp>), usize> = BTreeMap::new();
+    let mut seen: HashMap<(AttemptKey, Option<Timestamp>), usize> = HashMap::new();
     let mut unreadable = Vec::new();
     for record in batch.records {
         let id = record.message_id.unwrap_or_default();
         match serde_json::from_str::<DeliveryMessage>(&record.body.unwrap_or_default()) {
             Ok(message) => {
-                let copy_of = (attempt_name(&message.key()), message.due);
+                let copy_of = (message.key(), message.due);
                 if let Some(index) = seen.get(&copy_of) {
                     records[*index].ids.push(id);
                 } else {
@@ -101,11 +101,6 @@ fn read_records(batch: SqsEvent) -> (Vec<Record>, Vec<String>) {
         }
     }
     (records, unreadable)
-}
-
-fn attempt_name(key: &AttemptKey) -> String {
-    let AttemptKey { company, webhook, delivery, number } = key;
-    format!("{company}#{webhook}#{delivery}#{}", number.as_number())
 }
 
 /// Writes the successes of a batch at once. A success is not made again because it could not be written down.

@@ -27,10 +27,19 @@ impl From<FieldErrors> for Intake {
 
 /// Reads the event of a message.
 pub(crate) fn read_event(context: &Context, body: &str) -> Result<Event, Intake> {
-    let message: RawObject<'_> = serde_json::from_str(body)?;
-    if message.field("detail-type").is_none() {
-        return Ok(serde_json::from_str::<EventMessage>(body)?.event);
+    // Most come from the api function: they are read once.
+    match serde_json::from_str::<EventMessage>(body) {
+        Ok(message) => Ok(message.event),
+        Err(_) if is_envelope(body) => read_envelope(context, body),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn is_envelope(body: &str) -> bool {
+    serde_json::from_str::<RawObject<'_>>(body).is_ok_and(|message| message.field("detail-type").is_some())
+}
+
+fn read_envelope(context: &Context, body: &str) -> Result<Event, Intake> {
     let mut envelope = Fields::parse(body.as_bytes(), "")?;
     for name in ["id", "time", "detail"] {
         envelope.require(name);
