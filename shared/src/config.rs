@@ -16,6 +16,8 @@ pub struct Config {
     pub deliveries_table: String,
     /// The queues between the functions.
     pub queues: QueueUrls,
+    /// The name of the event bus.
+    pub bus: String,
     /// SHA-256, in hex, of the tokens that are the platform's.
     pub platform_tokens: Vec<String>,
     /// The numbers of the dialects.
@@ -85,6 +87,7 @@ impl Config {
                 deliveries: required("DELIVERIES_QUEUE_URL")?,
                 retries: required("RETRIES_QUEUE_URL")?,
             },
+            bus: required("BUS_NAME")?,
             platform_tokens,
             policies,
             addresses: AddressPolicy { allow_private, own_hosts },

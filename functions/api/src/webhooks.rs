@@ -10,7 +10,11 @@ use axum::{
 };
 use knockback::{
     Context,
-    domain::{FieldErrors, Health, Member, Secret, Subscription, Timestamp, UserId, Webhook, WebhookId},
+    bus::announce,
+    domain::{
+        FieldErrors, Health, Member, RemoveReason, Secret, Subscription, Timestamp, UserId, Webhook,
+        WebhookId,
+    },
     seal::{password_place, signing_secret_place},
     sender::{check_host, signing::SigningSecret},
     store::{Creation, NewWebhook, Removal},
@@ -28,9 +32,6 @@ const LIMIT_MAX: usize = 500;
 /// The most webhooks for a caller who asks for no number. The dialect's clients know no cursor and expect all; more than
 /// this would not fit into an answer of Lambda's.
 const UNLIMITED_MAX: usize = 5000;
-
-/// Why a webhook is gone that its owner deleted.
-const REMOVED_BY_CALLER: &str = "deleted by its owner";
 
 /// `GET /v1/webhooks`: those that the caller manages.
 pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) -> Result<Response, Refusal> {
@@ -145,14 +146,19 @@ pub(crate) async fn remove(
     let member = writer(&context, &parts).await?;
     let id: Option<WebhookId> = id.ok().and_then(|Path(id)| id.parse().ok());
     let stored = context.store.webhook(&member.company, id.ok_or(Refusal::NoSuchWebhook)?).await?;
-    let webhook = stored.map(|stored| stored.webhook).filter(|webhook| webhook.removed_at.is_none());
-    let webhook = webhook.ok_or(Refusal::NoSuchWebhook)?;
-    if !member.manages(&webhook) {
-        return Err(Refusal::Forbidden);
-    }
-    match context.store.remove_webhook(&webhook, REMOVED_BY_CALLER, context.now()).await? {
-        Removal::Removed => Ok(answer(StatusCode::OK, &Answer::<()>::of_webhooks(None))),
+    let stored = stored.ok_or(Refusal::NoSuchWebhook)?;
+    let reason = RemoveReason::Deleted;
+    match context
+        .store
+        .remove_webhook(stored, reason, context.now(), |webhook| member.manages(webhook))
+        .await?
+    {
+        Removal::Removed(webhook, announcement) => {
+            announce(&context, &webhook, &[announcement]).await;
+            Ok(answer(StatusCode::OK, &Answer::<()>::of_webhooks(None)))
+        }
         Removal::AlreadyGone => Err(Refusal::NoSuchWebhook),
+        Removal::Kept => Err(Refusal::Forbidden),
     }
 }
 
@@ -179,7 +185,7 @@ struct Shown<'a> {
     http_auth_user: Option<&'a str>,
     /// Never shown.
     http_auth_password: Option<&'static str>,
-    remove_reason: Option<&'a str>,
+    remove_reason: Option<RemoveReason>,
     last_delivery_time: Option<String>,
     last_http_status: Option<u16>,
     admin_id: Option<u64>,
@@ -207,7 +213,7 @@ impl<'a> Shown<'a> {
             r#type: webhook.kind(),
             http_auth_user: webhook.http_auth_user.as_deref(),
             http_auth_password: None,
-            remove_reason: webhook.remove_reason.as_deref(),
+            remove_reason: webhook.remove_reason,
             last_delivery_time: webhook.health.last_attempt_at().map(|at| at.to_string()),
             last_http_status: webhook.health.last_http_status,
             admin_id: owner,

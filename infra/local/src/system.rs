@@ -108,6 +108,7 @@ impl System {
                 deliveries: queue("DeliveriesQueue"),
                 retries: queue("RetriesQueue"),
             },
+            bus: "knockback-events".to_owned(),
             platform_tokens: vec![settings.platform_token_sha256],
             policies: settings.policies,
             addresses: settings.addresses,

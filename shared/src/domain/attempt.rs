@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Policy, Timestamp, Webhook};
+use super::{Announcement, Change, Health, Policy, Timestamp, Webhook};
 
 /// How long an attempt belongs to who has started it: longer than a function runs, and a little less than the visibility
 /// timeout of the queues that deliver reads, so that whoever gets the message again may take the attempt over.
@@ -145,6 +145,8 @@ pub struct AfterFailure {
     /// The webhook's health from now on; `None` if it stays as it is. So of many attempts that fail together, only those
     /// that say something new contend for the webhook.
     pub health: Option<Health>,
+    /// What the platform is to be told: a ban that this failure has begun, and its end.
+    pub announcements: Vec<Announcement>,
 }
 
 /// Decides what follows a failed attempt.
@@ -165,8 +167,9 @@ pub fn after_failure(
     let failing_since = failing_since(health, at);
     let noted = health.last_failure_at.is_some_and(|last| at.since(last) < FAILURE_NOTED_EVERY);
     if !strikes && noted && failing_since == health.failing_since {
-        return AfterFailure { retry, health: None };
+        return AfterFailure { retry, health: None, announcements: Vec::new() };
     }
+    let mut announcements = Vec::new();
     let mut next = Health {
         failing_since,
         last_failure_at: health.last_failure_at.max(Some(at)),
@@ -181,10 +184,14 @@ pub fn after_failure(
         next.strikes = health.strikes_at(at).saturating_add(1);
         next.ban_earned = next.strikes >= policy.strikes;
         if next.ban_earned {
-            (next.banned_from, next.banned_until) = (Some(at), Some(at + policy.ban));
+            let until = at + policy.ban;
+            (next.banned_from, next.banned_until) = (Some(at), Some(until));
+            let banned = Change::Banned { strikes: next.strikes, until, status: end.status };
+            announcements.push(Announcement { at, change: banned });
+            announcements.push(Announcement { at: until, change: Change::Reactivated });
         }
     }
-    AfterFailure { retry, health: Some(next) }
+    AfterFailure { retry, health: Some(next), announcements }
 }
 
 /// The first failed attempt after the last success, now that one has failed at `at`. Ends that are written out of order

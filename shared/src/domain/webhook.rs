@@ -25,6 +25,16 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Why a webhook was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoveReason {
+    /// Somebody who manages it deleted it.
+    Deleted,
+    /// It failed for days.
+    Stale,
+}
+
 /// What to report, where to, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
@@ -61,7 +71,7 @@ pub struct Webhook {
     pub removed_at: Option<Timestamp>,
     /// Why it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remove_reason: Option<String>,
+    pub remove_reason: Option<RemoveReason>,
     /// How its deliveries fare.
     pub health: Health,
 }

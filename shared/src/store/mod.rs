@@ -7,9 +7,12 @@ mod attempts;
 mod batch;
 mod error;
 mod events;
+mod health;
 mod keys;
+mod removal;
 mod tokens;
 mod transaction;
+mod waits;
 mod webhooks;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -21,9 +24,12 @@ pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
 pub use error::StoreError;
 pub use events::FanOut;
-pub use keys::AttemptKey;
+pub use health::FAILING_SHARDS;
+pub use keys::{AnnouncementKey, AttemptKey};
+pub use removal::Removal;
 pub use tokens::Token;
-pub use webhooks::{Creation, NewWebhook, Removal, Route, StoredWebhook, WebhookPage};
+pub use waits::{DUE_SHARDS, Sleeper, Wait};
+pub use webhooks::{Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
 
 use crate::{clock::Entropy, domain::Timestamp};
 

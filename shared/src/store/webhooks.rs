@@ -1,18 +1,16 @@
 //! Webhooks, their routes and their owners' quotas, which change together.
 
-use aws_sdk_dynamodb::types::{
-    Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Item, REMOVED_KEPT, Store, StoreError, from_item,
+    Item, Store, StoreError, from_item,
     keys::{Key, WEBHOOK_PREFIX, webhook_of, webhook_sk},
-    number, text, to_item, to_value,
+    number, text, to_item,
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Health, Pattern, Timestamp, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Event, Pattern, UserId, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -35,7 +33,7 @@ pub(super) struct WebhookItem {
 pub struct StoredWebhook {
     /// The webhook.
     pub webhook: Webhook,
-    revision: u64,
+    pub(super) revision: u64,
 }
 
 impl From<WebhookItem> for StoredWebhook {
@@ -94,15 +92,6 @@ pub enum Creation {
     Created,
     /// Its owner has as many as they may.
     QuotaReached,
-}
-
-/// Whether a webhook was removed by this call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// It was.
-    Removed,
-    /// It was gone already.
-    AlreadyGone,
 }
 
 /// Some of a company's webhooks.
@@ -192,49 +181,6 @@ impl Store {
             app: webhook.app.clone(),
         };
         Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
-    }
-
-    /// Removes a webhook: its mark, its route and its place in the quota, all or nothing. The item stays for a week.
-    ///
-    /// # Errors
-    ///
-    /// If DynamoDB does not answer.
-    pub async fn remove_webhook(
-        &self,
-        webhook: &Webhook,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<Removal, StoreError> {
-        let actions = vec![
-            Update::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
-                .update_expression(
-                    "SET webhook.removed_at = :now, webhook.remove_reason = :reason, #ttl = :ttl ADD revision :one",
-                )
-                .condition_expression("attribute_exists(pk) AND attribute_not_exists(webhook.removed_at)")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_values(":now", number(now.as_ms()))
-                .expression_attribute_values(":reason", text(reason))
-                .expression_attribute_values(":ttl", number((now + REMOVED_KEPT).as_secs()))
-                .expression_attribute_values(":one", number(1))
-                .action()?,
-            Delete::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
-                .action()?,
-            Update::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
-                .update_expression("ADD #count :less")
-                .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":less", number(-1))
-                .action()?,
-        ];
-        Ok(match self.transact("removing a webhook", actions).await? {
-            Transacted::Done => Removal::Removed,
-            Transacted::Refused(_) => Removal::AlreadyGone,
-        })
     }
 
     /// A webhook of a company, removed ones included, read consistently.
@@ -328,35 +274,6 @@ impl Store {
         }
         let next = found.last_evaluated_key.and_then(|key| webhook_of(key.get("sk")?.as_s().ok()?));
         Ok((routes, next))
-    }
-
-    /// Writes a health, unless somebody else changed the webhook since it was read or removed it. `false` then: what is
-    /// to be written has to be decided again, or is of no use any more.
-    ///
-    /// # Errors
-    ///
-    /// If DynamoDB does not answer.
-    pub async fn write_health(&self, read: &StoredWebhook, health: &Health) -> Result<bool, StoreError> {
-        let update = self.health_update(read, health)?;
-        Ok(matches!(self.transact("writing a health", vec![update]).await?, Transacted::Done))
-    }
-
-    /// The action that writes a health on condition that it is still what was read.
-    pub(super) fn health_update(
-        &self,
-        read: &StoredWebhook,
-        health: &Health,
-    ) -> Result<TransactWriteItem, StoreError> {
-        Update::builder()
-            .table_name(&self.webhooks)
-            .set_key(Some(Key::webhook(&read.webhook.company, read.webhook.id).into_item()))
-            .update_expression("SET webhook.health = :health ADD revision :one")
-            .condition_expression("revision = :revision AND attribute_not_exists(webhook.removed_at)")
-            .expression_attribute_values(":health", to_value(health)?)
-            .expression_attribute_values(":revision", number(read.revision))
-            .expression_attribute_values(":one", number(1))
-            .return_values_on_condition_check_failure(OnFailure::AllOld)
-            .action()
     }
 }
 
