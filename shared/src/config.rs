@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Policies, Secret},
+    domain::{AddressPolicy, Objects, Policies, Secret},
     queues::QueueUrls,
 };
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub platform_tokens: Vec<String>,
     /// The numbers of the dialects.
     pub policies: Policies,
+    /// What webhooks can ask for.
+    pub objects: Objects,
     /// Which receivers may be reached.
     pub addresses: AddressPolicy,
     /// How long events and attempts are kept.
@@ -68,6 +70,7 @@ impl Config {
         let policies = Policies::default()
             .with(&optional("POLICY"))
             .map_err(|error| wrong("POLICY", error.to_string()))?;
+        let objects = Objects::parse(&optional("OBJECTS")).map_err(|reason| wrong("OBJECTS", reason))?;
         let days = match &*optional("RETENTION_DAYS") {
             "" => Some(RETENTION_DAYS_DEFAULT),
             days => days.parse().ok().filter(|days| (RETENTION_DAYS_MIN..=3650).contains(days)),
@@ -90,6 +93,7 @@ impl Config {
             bus: required("BUS_NAME")?,
             platform_tokens,
             policies,
+            objects,
             addresses: AddressPolicy { allow_private, own_hosts },
             retention: Duration::from_hours(24 * days),
             host: variable("HOST").filter(|host| !host.is_empty()),
@@ -114,7 +118,7 @@ mod tests {
             let value = changes.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
             Some(str::to_owned(value.unwrap_or(match name {
                 "PLATFORM_TOKEN_SHA256" => &hash,
-                "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST" => "",
+                "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST" => "",
                 _ => "x",
             })))
         });
@@ -136,6 +140,7 @@ mod tests {
         for (name, value) in [
             ("PLATFORM_TOKEN_SHA256", "abc"),
             ("POLICY", "pipedrive.ban=x"),
+            ("OBJECTS", "order webhook"),
             ("RETENTION_DAYS", "2"),
             ("ALLOW_PRIVATE", "maybe"),
         ] {

@@ -9,7 +9,7 @@ use axum::{
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Policies, Secret, Timestamp},
+    domain::{AddressPolicy, Objects, Policies, Secret, Timestamp},
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
@@ -82,6 +82,7 @@ impl World {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
             key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
             policies,
+            objects: Objects::parse("shipment").expect("objects"),
             addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
             host: "knockback.test".to_owned(),
         };
@@ -172,6 +173,17 @@ impl World {
         let reply = self.call(Method::GET, "/v1/webhooks", token, "").await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
         reply.body["data"].as_array().expect("a list").clone()
+    }
+
+    /// One webhook, with how it fares.
+    ///
+    /// # Panics
+    ///
+    /// If the caller may not see it.
+    pub async fn read(&self, token: &str, webhook: &Value) -> Value {
+        let reply = self.call(Method::GET, &format!("/v1/webhooks/{}", webhook["id"]), token, "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        reply.body["data"].clone()
     }
 
     /// Deletes a webhook.

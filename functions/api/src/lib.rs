@@ -12,7 +12,7 @@ use axum::{
     Router,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{get, post},
 };
 use knockback::Context;
 
@@ -24,7 +24,7 @@ use self::answer::{Answer, Refusal, answer};
 pub fn router(context: Arc<Context>) -> Router {
     let v1 = Router::new()
         .route("/webhooks", get(webhooks::list).post(webhooks::create))
-        .route("/webhooks/{id}", delete(webhooks::remove))
+        .route("/webhooks/{id}", get(webhooks::read).patch(webhooks::change).delete(webhooks::remove))
         .route("/events", post(events::report))
         .route("/tokens", post(tokens::give));
     Router::new()

@@ -76,7 +76,9 @@ async fn wanting(context: &Context, event: &Event) -> Result<Vec<WebhookId>, Sto
         let mut after = None;
         loop {
             let (routes, next) = context.store.routes(&event.company, object, after).await?;
-            webhooks.extend(routes.iter().filter(|route| route.wants(event)).map(|route| route.webhook));
+            let objects = &context.config.objects;
+            webhooks
+                .extend(routes.iter().filter(|route| route.wants(event, objects)).map(|route| route.webhook));
             after = next;
             if after.is_none() {
                 break;

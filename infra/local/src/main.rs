@@ -84,6 +84,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         platform_token_sha256: sha256_hex(&secrets.platform_token),
         key_ring: Secret(secrets.key_ring.clone()),
         policies: cli.policies(),
+        objects: cli.objects,
         addresses: AddressPolicy {
             allow_private: cli.allow_private,
             own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],

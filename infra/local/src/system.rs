@@ -42,6 +42,8 @@ pub struct Settings {
     pub key_ring: knockback::domain::Secret,
     /// The numbers of the dialects.
     pub policies: knockback::domain::Policies,
+    /// What webhooks can ask for.
+    pub objects: knockback::domain::Objects,
     /// Which receivers may be reached.
     pub addresses: knockback::domain::AddressPolicy,
     /// The host that events are given where the platform leaves it out.
@@ -111,6 +113,7 @@ impl System {
             bus: "knockback-events".to_owned(),
             platform_tokens: vec![settings.platform_token_sha256],
             policies: settings.policies,
+            objects: settings.objects,
             addresses: settings.addresses,
             retention: std::time::Duration::from_hours(7 * 24),
             host: Some(settings.host),

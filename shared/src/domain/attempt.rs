@@ -75,6 +75,8 @@ impl AttemptEnd {
 pub enum DropReason {
     /// Its webhook is gone.
     Removed,
+    /// Its webhook's owner wants no deliveries.
+    Inactive,
     /// The event came while its webhook was banned.
     Banned,
     /// The event is not kept any more.
@@ -86,6 +88,7 @@ impl DropReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Removed => "removed",
+            Self::Inactive => "inactive",
             Self::Banned => "banned",
             Self::Expired => "expired",
         }
@@ -116,6 +119,9 @@ pub fn gate(
     let Some(webhook) = webhook.filter(|webhook| webhook.removed_at.is_none()) else {
         return Gate::Drop(DropReason::Removed);
     };
+    if !webhook.enabled {
+        return Gate::Drop(DropReason::Inactive);
+    }
     if !number.is_original() {
         return Gate::Deliver;
     }
@@ -315,6 +321,15 @@ mod tests {
         assert_eq!(gate(None, number(2), at(1), at(2)), Gate::Drop(DropReason::Removed));
         webhook.removed_at = Some(at(1));
         assert_eq!(gate(Some(&webhook), number(2), at(1), at(2)), Gate::Drop(DropReason::Removed));
+    }
+
+    #[test]
+    fn a_webhook_that_is_switched_off_ends_its_deliveries_retries_too() {
+        let mut webhook = webhook("1", "10", None);
+        webhook.enabled = false;
+        for n in [1, 2] {
+            assert_eq!(gate(Some(&webhook), number(n), at(1), at(2)), Gate::Drop(DropReason::Inactive));
+        }
     }
 
     #[test]

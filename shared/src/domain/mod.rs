@@ -4,6 +4,7 @@
 //! builds it so.
 
 mod address;
+mod amendment;
 mod announcement;
 mod attempt;
 mod caller;
@@ -23,6 +24,7 @@ mod waiting;
 mod webhook;
 
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
+pub use amendment::Amendment;
 pub use announcement::{Announcement, Change, Detail};
 pub use attempt::{
     AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
@@ -32,10 +34,10 @@ pub use caller::{Caller, Member, Scope};
 pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
 pub use fields::{FieldErrors, Fields, JSON_DEPTH_MAX, RawObject, is_shallow};
 pub use ids::{AppId, CompanyId, DeliveryId, EventId, ID_BYTES_MAX, InvalidId, UserId, WebhookId};
-pub use pattern::{ANY, Pattern, Version};
+pub use pattern::{ANY, Objects, Pattern, Version};
 pub use policy::{InvalidPolicy, NUMBERS, Policies, Policy};
 pub use staleness::{StaleBounds, is_stale};
-pub use subscription::Subscription;
+pub use subscription::{Subscription, Target};
 pub use time::Timestamp;
 pub use turn::{AttemptState, Standing, standing};
 pub use waiting::{DELAY_MAX, alarm_delay, wake_again_at, wake_at};

@@ -72,6 +72,9 @@ pub struct Webhook {
     /// Why it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_reason: Option<RemoveReason>,
+    /// Whether its owner wants deliveries.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub enabled: bool,
     /// How its deliveries fare.
     pub health: Health,
 }
@@ -84,8 +87,13 @@ impl Webhook {
 
     /// Whether new events are delivered to it now.
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.removed_at.is_none() && !self.health.is_banned(now)
+        self.enabled && self.removed_at.is_none() && !self.health.is_banned(now)
     }
+}
+
+/// What items without `enabled` mean.
+const fn yes() -> bool {
+    true
 }
 
 /// How the deliveries of a webhook fare. The healthy path writes none of it.

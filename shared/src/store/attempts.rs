@@ -19,11 +19,15 @@ use super::{
 };
 use crate::{
     domain::{
-        Action as EventAction, Announcement, AttemptEnd, AttemptState, DropReason, EntityId, Event, EventId,
-        Health, LEASE, Object, Retry, Timestamp,
+        Action as EventAction, Announcement, AttemptEnd, AttemptState, CompanyId, DropReason, EntityId,
+        Event, EventId, Health, LEASE, Object, Retry, Timestamp, WebhookId,
     },
     version::Version1,
 };
+
+/// How many of the latest attempts are looked at for the last that has ended: beside them are those that wait, of which a
+/// delivery has one.
+const LATEST_ITEMS: i32 = 50;
 
 /// An attempt as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -338,6 +342,37 @@ impl Store {
             None if !refusals[0].failed => Ok(Failed::WebhookGone),
             _ => Ok(Failed::AlreadyEnded),
         }
+    }
+
+    /// How the last attempt for a webhook ended, as far as the attempts of its latest deliveries tell.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn last_end(
+        &self,
+        company: &CompanyId,
+        webhook: WebhookId,
+    ) -> Result<Option<AttemptEnd>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.deliveries)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
+            .scan_index_forward(false)
+            .limit(LATEST_ITEMS);
+        let found = query.send().await.map_err(StoreError::call("Query"))?;
+        let mut last: Option<AttemptEnd> = None;
+        for item in found.items.unwrap_or_default() {
+            if let AttemptState::Succeeded(end) | AttemptState::Failed(end, _) = attempt_state(item)?
+                && last.as_ref().is_none_or(|last| last.ended_at < end.ended_at)
+            {
+                last = Some(end);
+            }
+        }
+        Ok(last)
     }
 
     /// The item of an attempt, for a batch that writes many of them.

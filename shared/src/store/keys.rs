@@ -99,10 +99,12 @@ impl Key {
 
     pub(super) fn attempt(key: &AttemptKey) -> Self {
         let AttemptKey { company, webhook, delivery, number } = key;
-        Self::new(
-            format!("C#{company}#{}", webhook_sk(*webhook)),
-            format!("{delivery}#{:02}", number.as_number()),
-        )
+        Self::new(Self::attempts(company, *webhook), format!("{delivery}#{:02}", number.as_number()))
+    }
+
+    /// The partition of a webhook's attempts, in the order of their deliveries' times.
+    pub(super) fn attempts(company: &CompanyId, webhook: WebhookId) -> String {
+        format!("C#{company}#{}", webhook_sk(webhook))
     }
 
     /// The attempt that the key names.
@@ -116,7 +118,7 @@ impl Key {
     pub(super) fn announcement(key: &AnnouncementKey) -> Self {
         let AnnouncementKey { company, webhook, change, at } = key;
         Self::new(
-            format!("C#{company}#{}#{ANNOUNCEMENTS}", webhook_sk(*webhook)),
+            format!("{}#{ANNOUNCEMENTS}", Self::attempts(company, *webhook)),
             format!("{change}#{:016}", at.as_ms()),
         )
     }

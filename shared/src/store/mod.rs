@@ -29,7 +29,7 @@ pub use keys::{AnnouncementKey, AttemptKey};
 pub use removal::Removal;
 pub use tokens::Token;
 pub use waits::{DUE_SHARDS, Sleeper, Wait};
-pub use webhooks::{Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
+pub use webhooks::{Changed, Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
 
 use crate::{clock::Entropy, domain::Timestamp};
 

@@ -1,6 +1,6 @@
 //! Removing a webhook: its mark, its route and its place in the quota, with the announcement of it, all or nothing.
 
-use aws_sdk_dynamodb::types::{Delete, ReturnValuesOnConditionCheckFailure as OnFailure, Update};
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure as OnFailure, Update};
 
 use super::{
     REMOVED_KEPT, Store, StoreError, StoredWebhook,
@@ -88,10 +88,7 @@ impl Store {
                 .expression_attribute_values(":revision", number(*revision))
                 .return_values_on_condition_check_failure(OnFailure::AllOld)
                 .action()?,
-            Delete::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
-                .action()?,
+            self.delete_route(webhook)?,
             Update::builder()
                 .table_name(&self.webhooks)
                 .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))

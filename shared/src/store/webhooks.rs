@@ -1,16 +1,18 @@
 //! Webhooks, their routes and their owners' quotas, which change together.
 
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Store, StoreError, from_item,
     keys::{Key, WEBHOOK_PREFIX, webhook_of, webhook_sk},
-    number, text, to_item,
+    number, text, to_item, to_value,
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Pattern, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Event, Objects, Pattern, UserId, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -71,8 +73,8 @@ struct RouteItem {
 
 impl Route {
     /// Whether the event is for the webhook.
-    pub fn wants(&self, event: &Event) -> bool {
-        self.pattern.matches(event) && event.is_permitted(&self.user)
+    pub fn wants(&self, event: &Event, objects: &Objects) -> bool {
+        self.pattern.matches(event, objects) && event.is_permitted(&self.user)
     }
 }
 
@@ -92,6 +94,15 @@ pub enum Creation {
     Created,
     /// Its owner has as many as they may.
     QuotaReached,
+}
+
+/// Whether a webhook was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// It was.
+    Written,
+    /// Somebody else changed or removed it meanwhile: decide again.
+    Meanwhile(Box<StoredWebhook>),
 }
 
 /// Some of a company's webhooks.
@@ -183,6 +194,13 @@ impl Store {
         Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
     }
 
+    pub(super) fn delete_route(&self, webhook: &Webhook) -> Result<TransactWriteItem, StoreError> {
+        Delete::builder()
+            .table_name(&self.webhooks)
+            .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
+            .action()
+    }
+
     /// A webhook of a company, removed ones included, read consistently.
     ///
     /// # Errors
@@ -197,6 +215,45 @@ impl Store {
         let get = get.set_key(Some(Key::webhook(company, webhook).into_item()));
         let found = get.send().await.map_err(StoreError::call("GetItem"))?;
         found.item.map(stored_webhook).transpose()
+    }
+
+    /// Changes a webhook and its route, all or nothing, on condition that it still is what was read.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn change_webhook(
+        &self,
+        read: &StoredWebhook,
+        changed: &Webhook,
+    ) -> Result<Changed, StoreError> {
+        let before = &read.webhook;
+        let mut actions = vec![
+            Update::builder()
+                .table_name(&self.webhooks)
+                .set_key(Some(Key::webhook(&before.company, before.id).into_item()))
+                .update_expression("SET webhook = :webhook ADD revision :one")
+                .condition_expression("revision = :revision")
+                .expression_attribute_values(":webhook", to_value(changed)?)
+                .expression_attribute_values(":revision", number(read.revision))
+                .expression_attribute_values(":one", number(1))
+                .return_values_on_condition_check_failure(OnFailure::AllOld)
+                .action()?,
+        ];
+        if changed.enabled {
+            actions.push(self.put_route(changed)?);
+        }
+        let moves = changed.pattern.object != before.pattern.object;
+        if before.enabled && (moves || !changed.enabled) {
+            actions.push(self.delete_route(before)?);
+        }
+        let Transacted::Refused(mut refusals) = self.transact("changing a webhook", actions).await? else {
+            return Ok(Changed::Written);
+        };
+        match refusals.first_mut().and_then(|refusal| refusal.item.take()) {
+            Some(item) => Ok(Changed::Meanwhile(Box::new(stored_webhook(item)?))),
+            None => Err(StoreError::Contention { operation: "changing a webhook" }),
+        }
     }
 
     /// The webhooks of a company behind `after` that are not removed and are `wanted`, at most `limit`.
