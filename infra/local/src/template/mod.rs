@@ -11,7 +11,7 @@ use serde_norway::Value as Yaml;
 use crate::aws::sqs::{ACCOUNT, REGION};
 
 /// The template of this very build.
-pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
 /// What the box is filled with.
 #[derive(Debug, Clone, Default, PartialEq)]
