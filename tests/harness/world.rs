@@ -194,7 +194,7 @@ impl World {
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
     }
 
-    /// Does all that messages have done without the clock moving.
+    /// Takes messages through the functions until none is visible. The clock stands still, and no schedule fires.
     ///
     /// # Panics
     ///

@@ -143,10 +143,18 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
+    use knockback::{
+        clock::{SystemEntropy, VirtualClock},
+        domain::{AddressPolicy, Policies, Secret},
+    };
     use serde_json::Value;
     use tokio::sync::{Semaphore, mpsc};
 
     use super::*;
+    use crate::{
+        system::{Settings, Surroundings},
+        template::TEMPLATE,
+    };
 
     const START: Timestamp = Timestamp::from_ms(1_800_000_000_000);
     const MINUTE: Duration = Duration::from_mins(1);
@@ -190,6 +198,44 @@ mod tests {
     #[test]
     fn without_schedules_nothing_ever_fires() {
         assert_eq!(timetable(&[]).next(), None);
+    }
+
+    /// The system of this build with one more function, which is in the template only.
+    async fn system(clock: &VirtualClock) -> System {
+        let schedules = ["1 hour", "5 minutes"].map(|period| {
+            format!(
+                "        Every{}:\n          Type: ScheduleV2\n          Properties: {{ ScheduleExpression: rate({period}), Input: '{{}}' }}\n",
+                period.replace(' ', "")
+            )
+        });
+        let function = "\n  Absent:\n    Type: AWS::Serverless::Function\n    Properties:\n      Events:\n";
+        let settings = Settings {
+            platform_token_sha256: "0".repeat(64),
+            key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
+            policies: Policies::default(),
+            addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
+            host: "knockback.test".to_owned(),
+        };
+        let surroundings =
+            Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(SystemEntropy), settings };
+        let template = format!("{TEMPLATE}{function}{}", schedules.concat());
+        System::start_from(&template, None, surroundings).await.expect("a system")
+    }
+
+    #[tokio::test]
+    async fn whoever_moves_a_virtual_clock_fires_what_is_due_and_a_function_that_fails_is_fired_again() {
+        let clock = VirtualClock::new(START);
+        let system = system(&clock).await;
+        assert_eq!(system.next_schedule(), Some(START + MINUTE * 5));
+        assert_eq!(system.fire_due_schedules().await, 0);
+        let absent: Vec<_> = system.schedules.iter().filter(|it| it.function == "Absent").cloned().collect();
+        assert_eq!(absent.len(), 2);
+        assert!(!system.fire(&absent[0]).await, "there is no such function");
+        for minutes in [5, 10, 60] {
+            clock.set(START + MINUTE * minutes);
+            assert!(system.fire_due_schedules().await > 0, "{minutes}");
+            assert_eq!(system.next_schedule(), Some(START + MINUTE * (minutes + 5)));
+        }
     }
 
     #[tokio::test]
