@@ -1,5 +1,6 @@
 //! Knockback as a whole: its handlers on AWS in a box, with receivers on this machine, in virtual time.
 
+mod announcements;
 mod answers;
 mod bans;
 mod bus;
@@ -18,3 +19,4 @@ mod quotas;
 mod receivers;
 mod retries;
 mod secrets;
+mod sweeps;
