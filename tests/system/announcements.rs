@@ -49,7 +49,7 @@ async fn a_ban_is_announced_at_once_and_its_end_to_the_second() {
     assert_eq!(banned[0].detail, expected);
     assert_eq!(expected["id"].as_str().map(str::len), Some(36));
 
-    world.run_for(BAN - Duration::from_millis(1)).await;
+    world.run_until(begin + BAN - Duration::from_millis(1)).await;
     assert!(world.announced().is_empty());
     world.run_for(Duration::from_millis(1)).await;
     let reactivated = world.announced();
@@ -64,11 +64,11 @@ async fn a_deletion_is_announced_with_its_reason_and_ends_what_was_to_come() {
     let (world, _receiver, webhook) = failing().await;
     report_ten(&world).await;
     world.settle().await;
-    world.run_for(Duration::from_secs(60)).await;
+    world.run_for(Duration::from_mins(1)).await;
     world.unsubscribe(&world.owner().await, &webhook).await;
     world.run_to_rest().await;
     let announced = world.announced();
-    let deleted = START + Duration::from_secs(60);
+    let deleted = START + Duration::from_mins(1);
     assert_eq!(kinds(&announced), [("webhook.banned", START), ("webhook.deleted", deleted)]);
     assert_eq!(
         (&announced[1].detail["reason"], &announced[1].detail["last_http_status"]),

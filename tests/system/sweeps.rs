@@ -61,7 +61,7 @@ async fn three_days_of_failing_delete_a_webhook_and_one_success_saves_it() {
     hours(&world, 72).await;
     world.run_for(HOUR / 2).await;
     world.report(json!({})).await;
-    world.run_for(HOUR / 2 - Duration::from_millis(1)).await;
+    world.run_until(START + HOUR * 145 - Duration::from_millis(1)).await;
     assert!(is_there(&world, &owner).await);
     world.announced();
     world.run_for(Duration::from_millis(1)).await;
@@ -102,8 +102,7 @@ async fn every_message_twice_and_an_hourly_sweep_twice_delete_a_stale_webhook_on
     let (world, _receiver, _, owner) = answering(500).await;
     for _ in 0..73 {
         world.report(json!({})).await;
-        world.run_for(HOUR - Duration::from_secs(1)).await;
-        world.run_for(Duration::from_secs(1)).await;
+        world.run_for(HOUR).await;
         for schedule in &world.system.schedules {
             assert!(world.system.fire(schedule).await);
         }
@@ -182,7 +181,7 @@ async fn a_wait_of_half_an_hour_takes_one_message_and_ends_to_the_second() {
     world.settle().await;
     receiver.answers(200);
     assert_eq!(world.depth("RetriesQueue"), 0, "it is an item, and nothing else");
-    world.run_for(BAN / 2 + Duration::from_secs(300)).await;
+    world.run_for(BAN / 2 + Duration::from_mins(5)).await;
     // For the original, and for the announcement of the ban's end.
     assert_eq!(world.depth("RetriesQueue"), 2);
     world.run_to_rest().await;
@@ -197,7 +196,7 @@ async fn an_index_that_lags_sweeps_nothing_that_has_recovered_meanwhile() {
     hours(&world, 72).await;
     // The next hourly sweep would delete it. Just before, a success that the index does not show.
     assert!(is_there(&world, &owner).await);
-    world.run_for(HOUR - Duration::from_secs(5)).await;
+    world.run_until(START + HOUR * 73 - Duration::from_secs(5)).await;
     world.system.aws.tables.set_index_lag(Duration::from_secs(10)).expect("a lag");
     receiver.answers(200);
     world.report(json!({})).await;

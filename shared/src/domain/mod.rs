@@ -24,7 +24,7 @@ mod waiting;
 mod webhook;
 
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
-pub use amendment::Amendment;
+pub use amendment::{Amendment, Edit};
 pub use announcement::{Announcement, Change, Detail};
 pub use attempt::{
     AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
