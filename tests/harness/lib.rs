@@ -6,9 +6,11 @@ mod queues;
 mod random;
 mod raw;
 mod receiver;
+mod subscribed;
 mod world;
 
 pub use announcements::Announced;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
+pub use subscribed::Subscribed;
 pub use world::{Reply, START, World};

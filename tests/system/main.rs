@@ -18,5 +18,6 @@ mod queues;
 mod quotas;
 mod receivers;
 mod retries;
+mod rules;
 mod secrets;
 mod sweeps;
