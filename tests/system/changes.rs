@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use knockback::store::Changed;
 use serde_json::{Value, json};
 use tests::{Reply, START, Subscribed, World};
 
@@ -226,4 +227,22 @@ async fn changes_and_failures_at_once_lose_neither_a_change_nor_a_strike() {
     let fields =
         ["name", "event_action", "event_object", "http_auth_user", "strikes"].map(|name| shown[name].clone());
     assert_eq!(fields, [json!("changed"), json!("change"), json!("*"), json!("ann"), json!(9)]);
+}
+
+/// The change has read the webhook; then a strike is written; then the change is.
+#[tokio::test]
+async fn a_change_that_was_decided_before_a_strike_is_decided_again() {
+    let Subscribed { world, webhook, receiver: _receiver, .. } = Subscribed::answering(500).await;
+    let store = &world.system.context.store;
+    let (company, id) = ("1".parse().expect("an id"), webhook["id"].to_string().parse().expect("an id"));
+    let read = store.webhook(&company, id).await.expect("an answer").expect("a webhook");
+    world.report(json!({})).await;
+    world.settle().await;
+    let mut changed = read.webhook.clone();
+    changed.name = Some("changed".to_owned());
+    let Changed::Meanwhile(now) = store.change_webhook(&read, &changed).await.expect("an answer") else {
+        panic!("the strike was overwritten");
+    };
+    assert_eq!(now.webhook.health.strikes, 1);
+    assert_eq!(world.health(&webhook).await["strikes"], 1);
 }
