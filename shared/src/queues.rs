@@ -9,7 +9,10 @@ use aws_sdk_sqs::{Client, error::ProvideErrorMetadata, types::SendMessageBatchRe
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{AttemptNumber, CompanyId, DeliveryId, Event, EventId, Timestamp, WebhookId},
+    domain::{
+        AppRemoval, AttemptNumber, CompanyId, DeliveryId, Event, EventId, Installation, RemovalTarget,
+        Timestamp, WebhookId,
+    },
     store::AttemptKey,
     version::Version1,
 };
@@ -52,6 +55,14 @@ pub struct EventMessage {
     pub event: Event,
 }
 
+/// On the events queue: a page of a removal.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RemovalMessage {
+    v: Version1,
+    /// The page.
+    pub removal: AppRemoval,
+}
+
 /// On the deliveries and retries queues: the turn of an attempt.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliveryMessage {
@@ -74,6 +85,9 @@ pub struct DeliveryMessage {
     /// The event, unless it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
+    /// The installation that an application webhook belongs to, so that it is read together with the webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<Installation>,
 }
 
 impl EventMessage {
@@ -101,7 +115,14 @@ impl DeliveryMessage {
             accepted_at: event.accepted_at,
             event_id: event.id.clone(),
             event: carried.then(|| event.clone()),
+            installation: None,
         }
+    }
+
+    /// The same, for a webhook that belongs to an installation.
+    #[must_use]
+    pub fn of(self, installation: Option<Installation>) -> Self {
+        Self { installation, ..self }
     }
 
     /// The alarm for an attempt of the same delivery.
@@ -160,6 +181,21 @@ impl Queues {
             messages.map(|(company, message)| Entry::new(&company, &message, None)),
         )
         .await
+    }
+
+    /// Sends a page of a removal, to be taken up after a while.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take it.
+    pub async fn send_removal(&self, removal: AppRemoval, wait: Duration) -> Result<(), SendError> {
+        // What is of all companies waits behind none of them.
+        let group = match &removal.target {
+            RemovalTarget::App(app) => format!("A#{app}"),
+            RemovalTarget::Installation(installation) => installation.company.to_string(),
+        };
+        let message = RemovalMessage { v: Version1, removal };
+        self.send_all(&self.urls.events, [Entry::new(&group, &message, Some(wait))]).await
     }
 
     /// Sends original attempts to deliver. When it returns, SQS has them all.
@@ -244,16 +280,16 @@ struct Entry {
 }
 
 impl Entry {
-    /// An entry in the company's message group, so that a company with a burst is served after the quiet ones.
+    /// An entry in a message group, a company's mostly, so that a company with a burst is served after the quiet ones.
     fn new(
-        company: &CompanyId,
+        group: &impl ToString,
         message: &impl Serialize,
         delay: Option<Duration>,
     ) -> Result<Self, SendError> {
         let body = writable(serde_json::to_string(message).map_err(SendError::Format)?);
         let whole_secs =
             |delay: Duration| i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
-        Ok(Self { body, group: company.to_string(), delay_secs: delay.map(whole_secs) })
+        Ok(Self { body, group: group.to_string(), delay_secs: delay.map(whole_secs) })
     }
 
     fn request(&self, index: usize) -> Result<SendMessageBatchRequestEntry, SendError> {

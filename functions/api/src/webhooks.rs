@@ -39,8 +39,10 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
     if !member.may_read() {
         return Err(Refusal::Scope);
     }
-    let limit = parameter(&parts, "limit", "must be from 1 to 500", |limit| (1..=LIMIT_MAX).contains(limit))?;
-    let after = parameter(&parts, "cursor", "must be one that an answer gave", |_| true)?;
+    let limit = request::parameter(&parts, "limit", "must be from 1 to 500", |limit| {
+        (1..=LIMIT_MAX).contains(limit)
+    })?;
+    let after = request::parameter(&parts, "cursor", "must be one that an answer gave", |_| true)?;
     let limit = limit.unwrap_or(UNLIMITED_MAX);
     let page =
         context.store.webhooks(&member.company, after, limit, |webhook| member.manages(webhook)).await?;
@@ -48,18 +50,6 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
     let data: Vec<_> = page.webhooks.iter().map(|webhook| Shown::new(webhook, now)).collect();
     let next = page.next.map(|next| next.to_string());
     Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(data)).continued_at(next)))
-}
-
-/// A query parameter that can be left out.
-fn parameter<T: std::str::FromStr>(
-    parts: &Parts,
-    name: &str,
-    reason: &str,
-    is_right: impl Fn(&T) -> bool,
-) -> Result<Option<T>, FieldErrors> {
-    let Some(text) = request::query(parts, name) else { return Ok(None) };
-    let value = text.parse().ok().filter(is_right);
-    value.map(Some).ok_or_else(|| FieldErrors::of(name, reason))
 }
 
 /// `POST /v1/webhooks`: creates one.
@@ -76,6 +66,7 @@ pub(crate) async fn create(
     let quota = context.config.policies.pipedrive.quota;
     match context.store.create_webhook(&NewWebhook { webhook: webhook.clone(), quota }).await? {
         Creation::QuotaReached => Err(Refusal::QuotaReached),
+        Creation::NotInstalled => Err(Refusal::Unauthorized),
         Creation::Created => {
             let shown = Shown { signing_secret: Some(signing_secret), ..Shown::new(&webhook, context.now()) };
             Ok(answer(StatusCode::CREATED, &Answer::of_webhooks(Some(shown))))
@@ -123,6 +114,7 @@ fn new_webhook(
         company: member.company,
         owner: member.user,
         app: member.app,
+        generation: member.generation,
         user: subscription.user,
         pattern: subscription.pattern,
         url: subscription.url,
@@ -144,15 +136,16 @@ pub(crate) async fn remove(
     let (parts, _) = request.into_parts();
     let member = writer(&context, &parts).await?;
     let id: Option<WebhookId> = id.ok().and_then(|Path(id)| id.parse().ok());
-    let stored = context.store.webhook(&member.company, id.ok_or(Refusal::NoSuchWebhook)?).await?;
-    let webhook = stored.map(|stored| stored.webhook).filter(|webhook| webhook.removed_at.is_none());
-    let webhook = webhook.ok_or(Refusal::NoSuchWebhook)?;
+    let stored = context.store.webhook(&member.company, id.ok_or(Refusal::NotFound("id"))?).await?;
+    let webhook = stored.map(|stored| stored.webhook);
+    let webhook = webhook.filter(|webhook| webhook.removed_at.is_none() && !member.has_outlived(webhook));
+    let webhook = webhook.ok_or(Refusal::NotFound("id"))?;
     if !member.manages(&webhook) {
         return Err(Refusal::Forbidden);
     }
     match context.store.remove_webhook(&webhook, REMOVED_BY_CALLER, context.now()).await? {
         Removal::Removed => Ok(answer(StatusCode::OK, &Answer::<()>::of_webhooks(None))),
-        Removal::AlreadyGone => Err(Refusal::NoSuchWebhook),
+        Removal::AlreadyGone => Err(Refusal::NotFound("id")),
     }
 }
 

@@ -75,7 +75,7 @@ async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) ->
             return Ok(Turn::Over);
         }
     }
-    let webhook = read.webhook(&message.company, message.webhook)?;
+    let webhook = standing_webhook(deliver, message, read).await?;
     let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
     let event = message.event.as_ref().or(kept.as_ref());
     let begun = Begun { deliver, message, event, state, now };
@@ -88,6 +88,23 @@ async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) ->
         Gate::Wait(until) => begun.wait(until).await,
         Gate::Drop(reason) => begun.drop(reason).await,
     }
+}
+
+/// The message's webhook; an application webhook that the app has left behind is as good as gone.
+async fn standing_webhook(
+    deliver: &Deliver,
+    message: &DeliveryMessage,
+    read: &Batch,
+) -> Result<Option<StoredWebhook>, StoreError> {
+    let Some(webhook) = read.webhook(&message.company, message.webhook)? else { return Ok(None) };
+    let Some(installation) = webhook.webhook.installation() else { return Ok(Some(webhook)) };
+    let installed = if message.installation.as_ref() == Some(&installation) {
+        read.installed(&installation)?
+    } else {
+        // The message does not say so; so it was not known when the batch was read.
+        deliver.context.store.installed(&installation).await?
+    };
+    Ok(installed.keeps(webhook.webhook.generation).then_some(webhook))
 }
 
 /// An attempt that a message has begun, and that is now made, delayed or dropped: on condition that its item still is

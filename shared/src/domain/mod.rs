@@ -4,6 +4,7 @@
 //! builds it so.
 
 mod address;
+mod app;
 mod attempt;
 mod caller;
 mod event;
@@ -20,6 +21,7 @@ mod turn;
 mod webhook;
 
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
+pub use app::{AppRemoval, Generation, Installation, Installed, Life, Registration, RemovalTarget};
 pub use attempt::{
     AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
     gate,

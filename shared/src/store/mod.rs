@@ -3,11 +3,13 @@
 //! Each file holds the access patterns of one thing. Whatever is decided is decided by `domain`; a condition that
 //! does not hold is a value that is returned, not an error.
 
+mod apps;
 mod attempts;
 mod batch;
 mod error;
 mod events;
 mod keys;
+mod possessions;
 mod tokens;
 mod transaction;
 mod webhooks;
@@ -17,12 +19,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use apps::Registered;
 pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
 pub use error::StoreError;
 pub use events::FanOut;
 pub use keys::AttemptKey;
-pub use tokens::Token;
+pub use possessions::{Possession, PossessionPage};
+pub use tokens::{AddedToken, Token, TokenPage};
 pub use webhooks::{Creation, NewWebhook, Removal, Route, StoredWebhook, WebhookPage};
 
 use crate::{clock::Entropy, domain::Timestamp};

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Item, REMOVED_KEPT, Store, StoreError, from_item,
-    keys::{Key, WEBHOOK_PREFIX, webhook_of, webhook_sk},
+    keys::{Key, WEBHOOK_PREFIX, index_sk, webhook_of, webhook_sk},
     number, text, to_item, to_value,
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Health, Pattern, Timestamp, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Event, Health, Installation, Pattern, Timestamp, UserId, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -24,6 +24,9 @@ pub(super) struct WebhookItem {
     /// Beside the webhook, so that an index can find all that an app has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     app: Option<AppId>,
+    /// The same, while it is not removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    installation: Option<String>,
     webhook: Webhook,
     revision: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,8 @@ pub struct Route {
     pub pattern: Pattern,
     /// Whose permissions decide.
     pub user: UserId,
+    /// The installation that it belongs to.
+    pub installation: Option<Installation>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,8 +72,11 @@ struct RouteItem {
     v: Version1,
     pattern: Pattern,
     user: UserId,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     app: Option<AppId>,
+    /// Whose token the app had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<UserId>,
 }
 
 impl Route {
@@ -94,6 +102,8 @@ pub enum Creation {
     Created,
     /// Its owner has as many as they may.
     QuotaReached,
+    /// Its app was removed or uninstalled meanwhile.
+    NotInstalled,
 }
 
 /// Whether a webhook was removed by this call.
@@ -135,7 +145,8 @@ impl Store {
         Ok(WebhookId::new(sequence.last))
     }
 
-    /// Creates a webhook: itself, its route and its place in the quota, all or nothing.
+    /// Creates a webhook: itself, its route and its place in the quota, all or nothing, and an app's only while the app
+    /// stands as its token says.
     ///
     /// # Errors
     ///
@@ -151,11 +162,12 @@ impl Store {
             sk,
             v: Version1,
             app: webhook.app.clone(),
+            installation: webhook.app.as_ref().map(|_| index_sk(&webhook.company, &webhook.owner)),
             webhook: webhook.clone(),
             revision: 0,
             ttl: None,
         };
-        let actions = vec![
+        let mut actions = vec![
             Put::builder()
                 .table_name(&self.webhooks)
                 .set_item(Some(to_item(&item)?))
@@ -164,7 +176,7 @@ impl Store {
             self.put_route(webhook)?,
             Update::builder()
                 .table_name(&self.webhooks)
-                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
+                .set_key(Some(quota_key(webhook).into_item()))
                 .update_expression("ADD #count :one")
                 .condition_expression("attribute_not_exists(#count) OR #count < :quota")
                 .expression_attribute_names("#count", "count")
@@ -172,8 +184,14 @@ impl Store {
                 .expression_attribute_values(":quota", number(new.quota))
                 .action()?,
         ];
+        if let Some(installation) = webhook.installation() {
+            actions.extend(self.standing_checks(&installation, webhook.generation)?);
+        }
         match self.transact("creating a webhook", actions).await? {
             Transacted::Done => Ok(Creation::Created),
+            Transacted::Refused(refusals) if refusals.iter().skip(3).any(|refusal| refusal.failed) => {
+                Ok(Creation::NotInstalled)
+            }
             Transacted::Refused(refusals) if refusals.get(2).is_some_and(|refusal| refusal.failed) => {
                 Ok(Creation::QuotaReached)
             }
@@ -190,6 +208,7 @@ impl Store {
             pattern: webhook.pattern.clone(),
             user: webhook.user.clone(),
             app: webhook.app.clone(),
+            owner: webhook.app.as_ref().map(|_| webhook.owner.clone()),
         };
         Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
     }
@@ -210,7 +229,8 @@ impl Store {
                 .table_name(&self.webhooks)
                 .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
                 .update_expression(
-                    "SET webhook.removed_at = :now, webhook.remove_reason = :reason, #ttl = :ttl ADD revision :one",
+                    "SET webhook.removed_at = :now, webhook.remove_reason = :reason, #ttl = :ttl \
+                     REMOVE installation ADD revision :one",
                 )
                 .condition_expression("attribute_exists(pk) AND attribute_not_exists(webhook.removed_at)")
                 .expression_attribute_names("#ttl", "ttl")
@@ -225,7 +245,7 @@ impl Store {
                 .action()?,
             Update::builder()
                 .table_name(&self.webhooks)
-                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
+                .set_key(Some(quota_key(webhook).into_item()))
                 .update_expression("ADD #count :less")
                 .expression_attribute_names("#count", "count")
                 .expression_attribute_values(":less", number(-1))
@@ -321,9 +341,11 @@ impl Store {
         let found = query.send().await.map_err(StoreError::call("Query"))?;
         let mut routes = Vec::new();
         for item in found.items.unwrap_or_default() {
-            let RouteItem { sk, pattern, user, .. } = from_item(item)?;
+            let RouteItem { sk, pattern, user, app, owner, .. } = from_item(item)?;
+            let installation =
+                app.zip(owner).map(|(app, user)| Installation { company: company.clone(), app, user });
             if let Some(webhook) = webhook_of(&sk) {
-                routes.push(Route { webhook, pattern, user });
+                routes.push(Route { webhook, pattern, user, installation });
             }
         }
         let next = found.last_evaluated_key.and_then(|key| webhook_of(key.get("sk")?.as_s().ok()?));
@@ -358,6 +380,10 @@ impl Store {
             .return_values_on_condition_check_failure(OnFailure::AllOld)
             .action()
     }
+}
+
+fn quota_key(webhook: &Webhook) -> Key {
+    Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner, webhook.generation)
 }
 
 /// Reads a webhook's item.
