@@ -1,6 +1,7 @@
 //! Knockback as a whole: its handlers on AWS in a box, with receivers on this machine, in virtual time.
 
 mod answers;
+mod apps;
 mod bans;
 mod bus;
 mod callers;
@@ -14,5 +15,7 @@ mod matching;
 mod queues;
 mod quotas;
 mod receivers;
+mod removals;
 mod retries;
 mod secrets;
+mod tokens;
