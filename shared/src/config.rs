@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Policies, Secret},
+    domain::{AddressPolicy, Objects, Policies, Secret},
     queues::QueueUrls,
 };
 
@@ -16,10 +16,14 @@ pub struct Config {
     pub deliveries_table: String,
     /// The queues between the functions.
     pub queues: QueueUrls,
+    /// The name of the event bus.
+    pub bus: String,
     /// SHA-256, in hex, of the tokens that are the platform's.
     pub platform_tokens: Vec<String>,
     /// The numbers of the dialects.
     pub policies: Policies,
+    /// What webhooks can ask for.
+    pub objects: Objects,
     /// Which receivers may be reached.
     pub addresses: AddressPolicy,
     /// How long events and attempts are kept.
@@ -66,6 +70,7 @@ impl Config {
         let policies = Policies::default()
             .with(&optional("POLICY"))
             .map_err(|error| wrong("POLICY", error.to_string()))?;
+        let objects = Objects::parse(&optional("OBJECTS")).map_err(|reason| wrong("OBJECTS", reason))?;
         let days = match &*optional("RETENTION_DAYS") {
             "" => Some(RETENTION_DAYS_DEFAULT),
             days => days.parse().ok().filter(|days| (RETENTION_DAYS_MIN..=3650).contains(days)),
@@ -85,8 +90,10 @@ impl Config {
                 deliveries: required("DELIVERIES_QUEUE_URL")?,
                 retries: required("RETRIES_QUEUE_URL")?,
             },
+            bus: required("BUS_NAME")?,
             platform_tokens,
             policies,
+            objects,
             addresses: AddressPolicy { allow_private, own_hosts },
             retention: Duration::from_hours(24 * days),
             host: variable("HOST").filter(|host| !host.is_empty()),
@@ -111,7 +118,7 @@ mod tests {
             let value = changes.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
             Some(str::to_owned(value.unwrap_or(match name {
                 "PLATFORM_TOKEN_SHA256" => &hash,
-                "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST" => "",
+                "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST" => "",
                 _ => "x",
             })))
         });
@@ -133,6 +140,7 @@ mod tests {
         for (name, value) in [
             ("PLATFORM_TOKEN_SHA256", "abc"),
             ("POLICY", "pipedrive.ban=x"),
+            ("OBJECTS", "order webhook"),
             ("RETENTION_DAYS", "2"),
             ("ALLOW_PRIVATE", "maybe"),
         ] {

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
 
 use crate::{
+    bus::Bus,
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     config::{Config, ConfigError},
     domain::Timestamp,
@@ -28,6 +29,8 @@ pub struct Context {
     pub store: Store,
     /// The queues between the functions.
     pub queues: Queues,
+    /// The event bus, to tell the platform what happens to webhooks.
+    pub bus: Bus,
     /// Opens and seals secrets.
     pub key_ring: KeyRing,
     /// Tells the time.
@@ -67,8 +70,9 @@ impl Context {
             Arc::clone(&entropy),
         );
         let queues = Queues::new(aws_sdk_sqs::Client::new(sdk), config.queues.clone());
+        let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
         let key_ring = KeyRing::parse(&config.key_ring.0, Arc::clone(&entropy))?;
-        Ok(Self { config, store, queues, key_ring, clock, entropy })
+        Ok(Self { config, store, queues, bus, key_ring, clock, entropy })
     }
 
     /// The context of a function on Lambda: settings from the environment, AWS as the environment says.

@@ -11,17 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         AppRemoval, AttemptNumber, CompanyId, DeliveryId, Event, EventId, Installation, RemovalTarget,
-        Timestamp, WebhookId,
+        Timestamp, WebhookId, alarm_delay,
     },
-    store::AttemptKey,
+    store::{AnnouncementKey, AttemptKey},
     version::Version1,
 };
 
 /// The largest event that travels with its deliveries; a larger one is read from its item.
 const EVENT_CARRIED_BYTES_MAX: usize = 32 * 1024;
-
-/// The longest delay of a message.
-pub const DELAY_MAX: Duration = Duration::from_mins(15);
 
 const BATCH_ENTRIES_MAX: usize = 10;
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
@@ -90,6 +87,25 @@ pub struct DeliveryMessage {
     pub installation: Option<Installation>,
 }
 
+/// On the retries queue: the alarm for an announcement.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AnnouncementMessage {
+    v: Version1,
+    /// Which.
+    pub announcement: AnnouncementKey,
+    /// The time that this message is the alarm for.
+    pub due: Timestamp,
+}
+
+/// What is due to be woken, as a message.
+#[derive(Debug, Clone)]
+pub enum Alarm {
+    /// For an attempt.
+    Attempt(DeliveryMessage),
+    /// For an announcement.
+    Announcement(AnnouncementMessage),
+}
+
 impl EventMessage {
     /// A message with an event.
     pub fn new(event: Event) -> Self {
@@ -125,6 +141,24 @@ impl DeliveryMessage {
         Self { installation, ..self }
     }
 
+    /// The alarm for a waiting attempt that nothing else is known of: its event is read from its item, and so is
+    /// whether its webhook's app still stands.
+    pub fn waiting(key: AttemptKey, event_id: EventId, due: Timestamp) -> Self {
+        let AttemptKey { company, webhook, delivery, number } = key;
+        Self {
+            v: Version1,
+            company,
+            webhook,
+            delivery,
+            attempt: number,
+            due: Some(due),
+            accepted_at: delivery.accepted_at(),
+            event_id,
+            event: None,
+            installation: None,
+        }
+    }
+
     /// The alarm for an attempt of the same delivery.
     #[must_use]
     pub fn alarm(&self, attempt: AttemptNumber, due: Timestamp) -> Self {
@@ -135,6 +169,28 @@ impl DeliveryMessage {
     pub fn key(&self) -> AttemptKey {
         let Self { company, webhook, delivery, attempt, .. } = self;
         AttemptKey { company: company.clone(), webhook: *webhook, delivery: *delivery, number: *attempt }
+    }
+}
+
+impl AnnouncementMessage {
+    /// The alarm for an announcement.
+    pub fn new(announcement: AnnouncementKey, due: Timestamp) -> Self {
+        Self { v: Version1, announcement, due }
+    }
+}
+
+impl Alarm {
+    fn entry(&self, now: Timestamp) -> Option<Result<Entry, SendError>> {
+        match self {
+            Self::Attempt(message) => {
+                let delay = alarm_delay(message.due.unwrap_or(now), now)?;
+                Some(Entry::new(&message.company, message, Some(delay)))
+            }
+            Self::Announcement(message) => {
+                let delay = alarm_delay(message.due, now)?;
+                Some(Entry::new(&message.announcement.company, message, Some(delay)))
+            }
+        }
     }
 }
 
@@ -211,16 +267,39 @@ impl Queues {
         self.send_all(&self.urls.deliveries, entries).await
     }
 
-    /// Sets an alarm for a waiting attempt. It rings when the attempt is due or, if that is later than SQS can delay, as
-    /// late as it can; never is the attempt made early, for who gets the message looks at the time.
+    /// Sets an alarm for a waiting attempt. One that is due later than SQS can delay is the sweeper's to set.
     ///
     /// # Errors
     ///
     /// If SQS did not take it.
-    pub async fn set_alarm(&self, message: &DeliveryMessage, now: Timestamp) -> Result<(), SendError> {
-        let wait = message.due.map_or(Duration::ZERO, |due| due.since(now));
-        let entry = Entry::new(&message.company, message, Some(wait.min(DELAY_MAX)));
-        self.send_all(&self.urls.retries, [entry]).await
+    pub async fn set_alarm(&self, message: DeliveryMessage, now: Timestamp) -> Result<(), SendError> {
+        self.set_alarms(&[Alarm::Attempt(message)], now).await
+    }
+
+    /// Sets an alarm for an announcement. One that is due later than SQS can delay is the sweeper's to set.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take it.
+    pub async fn set_announcement_alarm(
+        &self,
+        announcement: AnnouncementKey,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), SendError> {
+        self.set_alarms(&[Alarm::Announcement(AnnouncementMessage::new(announcement, due))], now).await
+    }
+
+    /// Sets all alarms that are near enough for SQS to delay them. Never is anything done early, for who gets the message
+    /// looks at the time.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take all of them; some it may have taken.
+    pub async fn set_alarms(&self, alarms: &[Alarm], now: Timestamp) -> Result<(), SendError> {
+        // Collected first: the compiler cannot prove elsewhere that a lazy one can be sent between threads.
+        let entries: Vec<_> = alarms.iter().filter_map(|alarm| alarm.entry(now)).collect();
+        self.send_all(&self.urls.retries, entries).await
     }
 
     async fn send_all(

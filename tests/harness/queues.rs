@@ -81,7 +81,7 @@ impl World {
         messages
     }
 
-    /// Moves the clock until nothing waits any more, and has every message of every queue come twice.
+    /// Runs to rest, as [`Self::run_to_rest`] does, and has every message of every queue come twice.
     ///
     /// # Panics
     ///
@@ -102,9 +102,8 @@ impl World {
                     }
                 }
             }
-            if !moved {
-                let Some(next) = sqs.next_change().expect("the queues work") else { return };
-                self.clock.set(next);
+            if !moved && !self.advance_to_next_change().await {
+                return;
             }
         }
     }

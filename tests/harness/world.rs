@@ -9,7 +9,7 @@ use axum::{
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Policies, Secret, Timestamp},
+    domain::{AddressPolicy, Objects, Policies, Secret, Timestamp},
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
@@ -82,6 +82,7 @@ impl World {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
             key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
             policies,
+            objects: Objects::parse("shipment").expect("objects"),
             addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
             host: "knockback.test".to_owned(),
         };
@@ -174,6 +175,17 @@ impl World {
         reply.body["data"].as_array().expect("a list").clone()
     }
 
+    /// One webhook, with how it fares.
+    ///
+    /// # Panics
+    ///
+    /// If the caller may not see it.
+    pub async fn read(&self, token: &str, webhook: &Value) -> Value {
+        let reply = self.call(Method::GET, &format!("/v1/webhooks/{}", webhook["id"]), token, "").await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        reply.body["data"].clone()
+    }
+
     /// Deletes a webhook.
     pub async fn unsubscribe(&self, token: &str, webhook: &Value) -> Reply {
         self.call(Method::DELETE, &format!("/v1/webhooks/{}", webhook["id"]), token, "").await
@@ -194,7 +206,7 @@ impl World {
         assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
     }
 
-    /// Does all that can be done without the clock moving.
+    /// Takes messages through the functions until none is visible. The clock stands still, and no schedule fires.
     ///
     /// # Panics
     ///
@@ -204,7 +216,7 @@ impl World {
         while self.system.pump_once().await.expect("the queues work") {}
     }
 
-    /// Moves the clock by `duration`, and does on the way whatever comes due, at its time.
+    /// Moves the clock by `duration`, and does on the way whatever comes due, at its time: messages and schedules.
     ///
     /// # Panics
     ///
@@ -212,14 +224,15 @@ impl World {
     pub async fn run_for(&self, duration: Duration) {
         let end = self.clock.now() + duration;
         self.settle().await;
-        while let Some(next) = self.next_change().filter(|next| *next <= end) {
-            self.clock.set(next);
+        while let Some(next) = self.next_time().filter(|next| *next <= end) {
+            self.move_to(next).await;
             self.settle().await;
         }
         self.clock.set(end);
     }
 
-    /// Moves the clock until nothing waits any more.
+    /// Moves the clock until no queue holds a message that comes back and nothing waits in the tables. Schedules fire on
+    /// the way, at their times.
     ///
     /// # Panics
     ///
@@ -227,21 +240,61 @@ impl World {
     pub async fn run_to_rest(&self) {
         let end = self.clock.now() + REST_WITHIN;
         self.settle().await;
-        while let Some(next) = self.next_change() {
-            assert!(next <= end, "something still waits after a month");
-            self.clock.set(next);
+        while self.advance_to_next_change().await {
+            assert!(self.clock.now() <= end, "something still waits after a month");
             self.settle().await;
         }
     }
 
-    /// Moves the clock to the next time at which a message becomes visible; `false` if none is hidden.
-    pub fn advance_to_next_change(&self) -> bool {
-        let next = self.next_change();
-        next.inspect(|next| self.clock.set(*next)).is_some()
+    /// Moves the clock to the next time at which a message becomes visible or a schedule fires, and fires it; `false` if
+    /// everything is at rest: no message is hidden and nothing waits in the tables.
+    ///
+    /// # Panics
+    ///
+    /// If something waits in the tables that no schedule will find.
+    #[expect(clippy::expect_used, reason = "a test that would wait for ever has failed")]
+    pub async fn advance_to_next_change(&self) -> bool {
+        if self.next_message().is_none() && !self.has_waits() {
+            return false;
+        }
+        self.move_to(self.next_time().expect("what waits in the tables is found by a schedule")).await;
+        true
+    }
+
+    /// Moves the clock to `next`, unless it is past, and fires the schedules that are due.
+    async fn move_to(&self, next: Timestamp) {
+        self.clock.set(next.max(self.clock.now()));
+        self.system.fire_due_schedules().await;
+    }
+
+    /// When the next message becomes visible, or the next schedule fires.
+    fn next_time(&self) -> Option<Timestamp> {
+        [self.next_message(), self.system.next_schedule()].into_iter().flatten().min()
     }
 
     #[expect(clippy::expect_used, reason = "a queue that fails has failed the test")]
-    fn next_change(&self) -> Option<Timestamp> {
+    fn next_message(&self) -> Option<Timestamp> {
         self.system.aws.sqs.next_change().expect("the queues work")
+    }
+
+    /// Whether something waits in the tables for the sweeper to wake it. No call of Knockback's: it is not counted.
+    fn has_waits(&self) -> bool {
+        let mut scan = json!({
+            "TableName": self.system.context.config.deliveries_table,
+            "FilterExpression": "attribute_exists(wake_at)",
+            "Select": "COUNT",
+        });
+        loop {
+            let answer = self.system.aws.tables.call("Scan", scan.to_string().as_bytes());
+            let page: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            assert_eq!(answer.status, 200, "{page}");
+            if page["Count"] != 0 {
+                return true;
+            }
+            match page.get("LastEvaluatedKey") {
+                Some(last) => scan["ExclusiveStartKey"] = last.clone(),
+                None => return false,
+            }
+        }
     }
 }

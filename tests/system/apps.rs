@@ -308,6 +308,7 @@ fn created_late(generation: Generation) -> NewWebhook {
         added_at: tests::START,
         removed_at: None,
         remove_reason: None,
+        enabled: true,
         health: Health::default(),
     };
     NewWebhook { webhook, quota: 40 }

@@ -117,7 +117,7 @@ async fn a_handler_that_dies_after_each_message_changes_nothing() {
             world.delete(queue, &done);
             died_with.extend(messages.iter().map(|message| message.message_id));
         }
-        if !moved && !world.advance_to_next_change() {
+        if !moved && !world.advance_to_next_change().await {
             break;
         }
     }

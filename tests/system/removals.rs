@@ -74,7 +74,7 @@ async fn an_uninstall_clears_away_what_the_app_has_of_that_user_and_nothing_else
         assert_eq!(world.webhooks(token).await.len(), 1);
     }
     let removed: Vec<_> = world.items().await;
-    let removed = removed.iter().filter(|item| item["webhook"]["remove_reason"] == "app uninstalled");
+    let removed = removed.iter().filter(|item| item["webhook"]["remove_reason"] == "app_uninstalled");
     assert_eq!(removed.count(), 3);
 }
 
@@ -98,7 +98,7 @@ async fn a_removal_clears_away_what_the_app_has_of_all_users_in_all_companies() 
     let world = widespread().await;
     remove(&world, "crm-sync").await;
     world.run_to_rest().await;
-    check_cleared(&world, 300, "app removed").await;
+    check_cleared(&world, 300, "app_removed").await;
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn with_every_message_twice_it_is_the_same() {
     let world = widespread().await;
     remove(&world, "crm-sync").await;
     world.run_to_rest_with_every_message_twice().await;
-    check_cleared(&world, 300, "app removed").await;
+    check_cleared(&world, 300, "app_removed").await;
 }
 
 #[tokio::test]
@@ -121,11 +121,11 @@ async fn with_a_handler_that_dies_after_each_message_it_is_the_same() {
         let done: Vec<_> = messages.iter().filter(|m| died_with.contains(&m.message_id)).cloned().collect();
         world.delete("EventsQueue", &done);
         died_with.extend(messages.iter().map(|message| message.message_id));
-        if messages.is_empty() && !world.advance_to_next_change() {
+        if messages.is_empty() && !world.advance_to_next_change().await {
             break;
         }
     }
-    check_cleared(&world, 300, "app removed").await;
+    check_cleared(&world, 300, "app_removed").await;
 }
 
 /// The first page of a removal, as it is sent, with another number and a cursor if one is given.
@@ -148,7 +148,7 @@ async fn a_handler_that_dies_between_sending_the_next_page_and_saying_so_is_cont
     world.send_message("EventsQueue", &first[0].body);
     world.run_to_rest().await;
     assert!((200..300).contains(&standing_before), "a page of 100 was done: {standing_before}");
-    check_cleared(&world, 300, "app removed").await;
+    check_cleared(&world, 300, "app_removed").await;
 }
 
 /// Handles all messages to the end; answers with how many there were.
@@ -158,7 +158,7 @@ async fn count_messages(world: &World) -> usize {
         let messages = world.pump("EventsQueue").await.len();
         count += messages;
         assert!(count < 1_000, "messages multiply");
-        if messages == 0 && !world.advance_to_next_change() {
+        if messages == 0 && !world.advance_to_next_change().await {
             return count;
         }
     }
@@ -183,7 +183,7 @@ async fn copies_of_a_message_do_not_multiply() {
         world.send_message("EventsQueue", &first[0].body);
     }
     assert!(count_messages(&world).await <= alone + 6);
-    check_cleared(&world, 300, "app removed").await;
+    check_cleared(&world, 300, "app_removed").await;
 }
 
 #[tokio::test]
@@ -199,10 +199,10 @@ async fn a_second_removal_is_harmless_and_sends_the_job_again_that_was_lost() {
     assert_eq!((lost.len(), world.depth("EventsQueue")), (2, 0));
     remove(&world, "crm-sync").await;
     world.run_to_rest().await;
-    check_cleared(&world, 1, "app removed").await;
+    check_cleared(&world, 1, "app_removed").await;
     remove(&world, "crm-sync").await;
     world.run_to_rest().await;
-    check_cleared(&world, 1, "app removed").await;
+    check_cleared(&world, 1, "app_removed").await;
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn a_second_uninstall_takes_over_the_job_of_the_first() {
         world.pump("EventsQueue").await;
     }
     world.run_to_rest().await;
-    check_cleared(&world, 120, "app uninstalled").await;
+    check_cleared(&world, 120, "app_uninstalled").await;
 }
 
 #[tokio::test]
@@ -271,7 +271,7 @@ async fn what_the_index_does_not_show_yet_is_found_later() {
     world.run_for(Duration::from_secs(30)).await;
     assert_eq!(standing(&world).await.len(), 30);
     world.run_to_rest().await;
-    check_cleared(&world, 31, "app uninstalled").await;
+    check_cleared(&world, 31, "app_uninstalled").await;
 }
 
 /// On threads, so that creates are under way when the app goes.
@@ -306,7 +306,7 @@ async fn of_what_is_created_in_the_same_moment_nothing_survives() {
     }
     world.run_to_rest().await;
     assert!(receiver.received().is_empty());
-    check_cleared(&world, created, "app uninstalled").await;
+    check_cleared(&world, created, "app_uninstalled").await;
     let again = installed(&world, "crm-sync", "1", "10").await;
     assert!(world.webhooks(&again).await.is_empty());
 }
@@ -363,7 +363,7 @@ async fn an_envelope_whose_handler_died_before_the_job_was_sent_sends_it_when_it
     world.delete("EventsQueue", &lost);
     assert_eq!((lost.len(), standing(&world).await.len()), (1, 1));
     world.run_to_rest().await;
-    check_cleared(&world, 1, "app removed").await;
+    check_cleared(&world, 1, "app_removed").await;
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn no_item_message_or_later_answer_contains_a_password_a_signing_secret_or
         for item in world.items().await {
             kept.push_str(&item.to_string());
         }
-        if !moved && !world.advance_to_next_change() {
+        if !moved && !world.advance_to_next_change().await {
             break;
         }
     }

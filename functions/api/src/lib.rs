@@ -25,7 +25,7 @@ use self::answer::{Answer, Refusal, answer};
 pub fn router(context: Arc<Context>) -> Router {
     let v1 = Router::new()
         .route("/webhooks", get(webhooks::list).post(webhooks::create))
-        .route("/webhooks/{id}", delete(webhooks::remove))
+        .route("/webhooks/{id}", get(webhooks::read).patch(webhooks::change).delete(webhooks::remove))
         .route("/events", post(events::report))
         .route("/tokens", get(tokens::list).post(tokens::give))
         .route("/tokens/{id}", delete(tokens::take_back))

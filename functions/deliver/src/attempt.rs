@@ -1,7 +1,11 @@
 //! One attempt: the POST, and what follows from it.
 
 use knockback::{
-    domain::{AttemptEnd, AttemptState, Health, Secret, Timestamp, after_failure, after_success, payload},
+    bus::announce,
+    domain::{
+        Announcement, AttemptEnd, AttemptState, Change, Secret, Timestamp, after_failure, after_success,
+        payload,
+    },
     seal::{password_place, signing_secret_place},
     sender::{Exchange, Post, signing::SigningSecret},
     store::{About, Attempt, Failed, FailureRecord, StoreError, StoredWebhook},
@@ -99,21 +103,24 @@ async fn write_failure(
             webhook.as_ref().map(|read| after_failure(policy, &read.webhook.health, message.attempt, end));
         let retry = after.as_ref().and_then(|after| after.retry);
         let health = after.as_ref().and_then(|after| after.health.as_ref());
+        let announcements = after.as_ref().map_or(&[][..], |after| &after.announcements);
         let record = FailureRecord {
             attempt: &attempt(AttemptState::Failed(end.clone(), retry.map(|retry| retry.due))),
             owner: due.owner.as_deref(),
             health: webhook.as_ref().zip(health),
             retry,
+            announcements,
         };
         match context.store.write_failure(&record, end.ended_at).await? {
             Failed::Written => {
                 log(due, end, retry.map(|retry| retry.due));
-                if let (Some(before), Some(health)) = (&webhook, health) {
-                    log_ban(due, &before.webhook.health, health);
-                }
                 if let Some(retry) = retry {
                     let alarm = message.alarm(retry.number, retry.due);
-                    context.queues.set_alarm(&alarm, context.now()).await?;
+                    context.queues.set_alarm(alarm, context.now()).await?;
+                }
+                if let Some(StoredWebhook { webhook, .. }) = &webhook {
+                    log_ban(due, announcements);
+                    announce(context, webhook, announcements).await;
                 }
                 return Ok(Turn::Over);
             }
@@ -151,9 +158,11 @@ fn log(due: &Due<'_>, end: &AttemptEnd, retry_due: Option<Timestamp>) {
     );
 }
 
-fn log_ban(due: &Due<'_>, before: &Health, after: &Health) {
-    if let Some(until) = after.banned_until.filter(|_| after.banned_until != before.banned_until) {
-        let (company, webhook) = (&due.message.company, due.message.webhook);
-        tracing::warn!(target: ATTEMPT, %company, %webhook, banned_until = %until);
+fn log_ban(due: &Due<'_>, announcements: &[Announcement]) {
+    for announcement in announcements {
+        if let Change::Banned { until, .. } = announcement.change {
+            let (company, webhook) = (&due.message.company, due.message.webhook);
+            tracing::warn!(target: ATTEMPT, %company, %webhook, banned_until = %until);
+        }
     }
 }

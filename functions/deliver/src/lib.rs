@@ -13,8 +13,9 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
+    bus::tell_due,
     domain::Timestamp,
-    queues::DeliveryMessage,
+    queues::{AnnouncementMessage, DeliveryMessage},
     sender::Sender,
     store::{Attempt, AttemptKey, Batch},
     telemetry::chain,
@@ -31,7 +32,17 @@ pub struct Deliver {
     pub sender: Sender,
 }
 
-/// A message, and the ids of all its copies in the batch.
+/// The messages of a batch, by what they are for.
+#[derive(Default)]
+struct Records {
+    records: Vec<Record>,
+    /// With the ids of their messages.
+    announcements: Vec<(AnnouncementMessage, String)>,
+    /// The ids of those that cannot be read.
+    unreadable: Vec<String>,
+}
+
+/// The turn of an attempt, and the ids of all copies of its message in the batch.
 struct Record {
     message: DeliveryMessage,
     ids: Vec<String>,
@@ -44,7 +55,9 @@ pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
 }
 
 async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
-    let (records, mut again) = read_records(batch);
+    let Records { records, announcements, unreadable } = read_records(batch);
+    let mut again = unreadable;
+    again.extend(tell(&deliver.context, announcements).await);
     let mut wanted = Batch::default();
     for Record { message, .. } in &records {
         wanted.want_webhook(&message.company, message.webhook);
@@ -80,14 +93,27 @@ async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
     response
 }
 
-/// The messages of a batch, copies taken together; with the ids of those that cannot be read.
-fn read_records(batch: SqsEvent) -> (Vec<Record>, Vec<String>) {
-    let mut records: Vec<Record> = Vec::new();
+/// Tells what is due to be told; answers with the ids of those messages that have to come again.
+async fn tell(context: &Context, announcements: Vec<(AnnouncementMessage, String)>) -> Vec<String> {
+    let now = context.now();
+    let mut again = Vec::new();
+    for (AnnouncementMessage { announcement, due, .. }, id) in announcements {
+        if let Err(error) = tell_due(context, &announcement, due, now).await {
+            tracing::error!(?announcement, error = chain(&error), "an announcement was put back");
+            again.push(id);
+        }
+    }
+    again
+}
+
+/// Reads the messages of a batch; copies of one are taken together.
+fn read_records(batch: SqsEvent) -> Records {
+    let Records { mut records, mut announcements, mut unreadable } = Records::default();
     let mut seen: HashMap<(AttemptKey, Option<Timestamp>), usize> = HashMap::new();
-    let mut unreadable = Vec::new();
     for record in batch.records {
         let id = record.message_id.unwrap_or_default();
-        match serde_json::from_str::<DeliveryMessage>(&record.body.unwrap_or_default()) {
+        let body = record.body.unwrap_or_default();
+        match serde_json::from_str::<DeliveryMessage>(&body) {
             Ok(message) => {
                 let copy_of = (message.key(), message.due);
                 if let Some(index) = seen.get(&copy_of) {
@@ -97,13 +123,16 @@ fn read_records(batch: SqsEvent) -> (Vec<Record>, Vec<String>) {
                     records.push(Record { message, ids: vec![id] });
                 }
             }
-            Err(error) => {
-                tracing::error!(message = id, %error, "a delivery's message cannot be read");
-                unreadable.push(id);
-            }
+            Err(error) => match serde_json::from_str(&body) {
+                Ok(announcement) => announcements.push((announcement, id)),
+                Err(_) => {
+                    tracing::error!(message = id, %error, "a delivery's message cannot be read");
+                    unreadable.push(id);
+                }
+            },
         }
     }
-    (records, unreadable)
+    Records { records, announcements, unreadable }
 }
 
 /// Writes the successes of a batch at once. A success is not made again because it could not be written down.

@@ -71,7 +71,7 @@ async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) ->
         Standing::Over => return Ok(Turn::Over),
         Standing::Held => return Ok(Turn::Again),
         Standing::Ring(Retry { number, due }) => {
-            deliver.context.queues.set_alarm(&message.alarm(number, due), now).await?;
+            deliver.context.queues.set_alarm(message.alarm(number, due), now).await?;
             return Ok(Turn::Over);
         }
     }
@@ -137,7 +137,7 @@ impl Begun<'_> {
             return Ok(Turn::Again);
         }
         let alarm = self.message.alarm(self.message.attempt, until);
-        self.deliver.context.queues.set_alarm(&alarm, self.now).await?;
+        self.deliver.context.queues.set_alarm(alarm, self.now).await?;
         Ok(Turn::Over)
     }
 

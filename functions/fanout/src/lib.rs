@@ -91,7 +91,7 @@ async fn wanting(context: &Context, event: &Event) -> Result<Vec<Route>, StoreEr
         let mut after = None;
         loop {
             let (routes, next) = context.store.routes(&event.company, object, after).await?;
-            wanting.extend(routes.into_iter().filter(|route| route.wants(event)));
+            wanting.extend(routes.into_iter().filter(|route| route.wants(event, &context.config.objects)));
             after = next;
             if after.is_none() {
                 break;

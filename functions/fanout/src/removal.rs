@@ -9,9 +9,10 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use knockback::{
     Context,
-    domain::{AppRemoval, EventId, RemovalTarget},
+    bus::announce,
+    domain::{AppRemoval, EventId, RemovalTarget, Webhook},
     queues::SendError,
-    store::{Possession, StoreError},
+    store::{Possession, Removal, StoreError},
 };
 
 /// How many webhooks and tokens are removed at once.
@@ -58,9 +59,18 @@ pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Resul
 
 async fn clear(context: &Context, removal: &AppRemoval, possession: Possession) -> Result<(), StoreError> {
     match possession {
-        Possession::Token(token) => context.store.delete_token(&token).await.map(drop),
+        Possession::Token(token) => {
+            context.store.delete_token(&token).await?;
+        }
         Possession::Webhook(webhook) => {
-            context.store.remove_webhook(&webhook, removal.target.reason(), context.now()).await.map(drop)
+            let (reason, now) = (removal.target.reason(), context.now());
+            let goes = |webhook: &Webhook| removal.takes(webhook.generation);
+            if let Removal::Removed(webhook, announcement) =
+                context.store.remove_webhook(*webhook, reason, now, goes).await?
+            {
+                announce(context, &webhook, &[announcement]).await;
+            }
         }
     }
+    Ok(())
 }

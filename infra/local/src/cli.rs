@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Parser};
-use knockback::domain::{NUMBERS, Policies};
+use knockback::domain::{NUMBERS, Objects, Policies};
 
 /// Runs all of Knockback on this machine: the API, fan-out and deliver, on AWS in a box.
 #[derive(Debug, Clone, Parser)]
@@ -41,6 +41,9 @@ pub struct Cli {
     /// Change numbers of a policy, such as "pipedrive.ban=5s"; can be repeated, and hold several.
     #[arg(long, env = "KNOCKBACK_POLICY", value_name = "NAME=VALUE", value_parser = policy)]
     pub policy: Vec<String>,
+    /// Objects that webhooks can ask for beside the known ones, such as "order shipment".
+    #[arg(long, env = "KNOCKBACK_OBJECTS", value_name = "NAMES", default_value = "", value_parser = Objects::parse)]
+    pub objects: Objects,
 }
 
 impl Cli {

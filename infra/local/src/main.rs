@@ -21,6 +21,7 @@ use local::{
     data::{DataFolder, Secrets},
     pump::Pump,
     receiver,
+    schedules::Ticker,
     system::{Settings, Surroundings, System},
 };
 use tokio::{
@@ -84,6 +85,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         platform_token_sha256: sha256_hex(&secrets.platform_token),
         key_ring: Secret(secrets.key_ring.clone()),
         policies: cli.policies(),
+        objects: cli.objects,
         addresses: AddressPolicy {
             allow_private: cli.allow_private,
             own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],
@@ -93,7 +95,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let surroundings = Surroundings { clock, entropy, settings };
     let system = start(folder.as_ref(), surroundings, &secrets.caller_token).await?;
 
-    let pumps: Vec<_> = system.mappings.iter().map(|mapping| Pump::start(&system, mapping)).collect();
+    let pumps = system.mappings.iter().map(|mapping| Pump::start(&system, mapping)).collect();
+    let tickers = system.schedules.iter().map(|schedule| Ticker::start(&system, schedule)).collect();
     let greeting = Greeting {
         address,
         aws_address: aws_listener.as_ref().map(TcpListener::local_addr).transpose()?,
@@ -111,7 +114,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         tokio::spawn(port::serve(listener, Arc::clone(&system.aws), std::future::pending()));
     }
     let router = system.router().merge(receiver::router());
-    serve(listener, router, pumps, &mut signals).await
+    serve(listener, router, (pumps, tickers), &mut signals).await
 }
 
 async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
@@ -175,7 +178,7 @@ async fn give_token(system: &System, token: &str) -> anyhow::Result<()> {
 async fn serve(
     listener: TcpListener,
     router: Router,
-    pumps: Vec<Pump>,
+    (pumps, tickers): (Vec<Pump>, Vec<Ticker>),
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -188,7 +191,7 @@ async fn serve(
     signals.next().await;
     let _ = writeln!(std::io::stdout(), "\nFinishing what is in flight; Ctrl-C again ends at once.");
     let finish = async {
-        Pump::stop_all(pumps).await;
+        tokio::join!(Pump::stop_all(pumps), Ticker::stop_all(tickers));
         stop.send_replace(true);
         server.await
     };

@@ -1,11 +1,10 @@
 //! The whole of Knockback in one process: AWS in a box, filled from the template, and the functions on it.
 
-use std::{path::Path, sync::Arc};
+use std::{error::Error, path::Path, sync::Arc};
 
 use api::router;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use axum::Router;
-use bytes::Bytes;
 use deliver::Deliver;
 use knockback::{
     Context,
@@ -14,12 +13,14 @@ use knockback::{
     context::StartError,
     queues::QueueUrls,
     sender::Sender,
+    telemetry::chain,
 };
-use serde_json::{Value, json};
 
 use crate::{
     aws::{AwsBox, OpenError, connector::sdk_config, sqs::SqsError},
-    template::{Mapping, Stack, TEMPLATE, TemplateError},
+    fill::fill,
+    schedules::Timetable,
+    template::{Mapping, Schedule, Stack, TEMPLATE, TemplateError},
 };
 
 /// What the functions of a system work with, beside AWS.
@@ -42,6 +43,8 @@ pub struct Settings {
     pub key_ring: knockback::domain::Secret,
     /// The numbers of the dialects.
     pub policies: knockback::domain::Policies,
+    /// What webhooks can ask for.
+    pub objects: knockback::domain::Objects,
     /// Which receivers may be reached.
     pub addresses: knockback::domain::AddressPolicy,
     /// The host that events are given where the platform leaves it out.
@@ -57,6 +60,9 @@ pub struct System {
     pub context: Arc<Context>,
     /// Which queue feeds which function.
     pub mappings: Vec<Mapping>,
+    /// Which functions run again and again.
+    pub schedules: Vec<Schedule>,
+    pub(crate) timetable: Arc<Timetable>,
     deliver: Arc<Deliver>,
 }
 
@@ -69,7 +75,7 @@ pub enum SystemError {
     /// The template cannot be read.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A table, queue or rule of the template cannot be made.
+    /// A table, index, queue or rule of the template cannot be made.
     #[error("the box refused {operation}: {answer}")]
     Fill {
         /// The call.
@@ -95,9 +101,22 @@ impl System {
     ///
     /// If the data cannot be opened or a setting is wrong.
     pub async fn start(data: Option<&Path>, surroundings: Surroundings) -> Result<Self, SystemError> {
+        Self::start_from(TEMPLATE, data, surroundings).await
+    }
+
+    /// Starts everything as [`Self::start`] does, from another template than that of this build.
+    ///
+    /// # Errors
+    ///
+    /// If the data cannot be opened, a setting is wrong, or the template cannot be used.
+    pub async fn start_from(
+        template: &str,
+        data: Option<&Path>,
+        surroundings: Surroundings,
+    ) -> Result<Self, SystemError> {
         let Surroundings { clock, entropy, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
-        let stack = Stack::read(TEMPLATE)?;
+        let stack = Stack::read(template)?;
         fill(&aws, &stack).await?;
         let queue = |name: &str| format!("http://aws.box.localhost/{}/{name}", crate::aws::sqs::ACCOUNT);
         let config = Config {
@@ -108,8 +127,10 @@ impl System {
                 deliveries: queue("DeliveriesQueue"),
                 retries: queue("RetriesQueue"),
             },
+            bus: "knockback-events".to_owned(),
             platform_tokens: vec![settings.platform_token_sha256],
             policies: settings.policies,
+            objects: settings.objects,
             addresses: settings.addresses,
             retention: std::time::Duration::from_hours(7 * 24),
             host: Some(settings.host),
@@ -118,7 +139,9 @@ impl System {
         let sender = Sender::new(config.addresses.clone())?;
         let context = Context::new(config, &sdk_config(&aws), clock, entropy)?;
         let deliver = Arc::new(Deliver { context: context.clone(), sender });
-        Ok(Self { aws, context: Arc::new(context), mappings: stack.mappings, deliver })
+        let timetable = Arc::new(Timetable::new(context.now(), &stack.schedules));
+        let Stack { mappings, schedules, .. } = stack;
+        Ok(Self { aws, context: Arc::new(context), mappings, schedules, timetable, deliver })
     }
 
     /// The HTTP API.
@@ -139,44 +162,26 @@ impl System {
             }
         }
     }
-}
 
-/// Makes the tables, queues, buses and rules of the template, as far as they are not there yet.
-async fn fill(aws: &AwsBox, stack: &Stack) -> Result<(), SystemError> {
-    for (table, expiry) in &stack.tables {
-        make(aws, "DynamoDB_20120810.CreateTable", table, &["ResourceInUseException"]).await?;
-        if let Some(attribute) = expiry {
-            let expiry = json!({
-                "TableName": table["TableName"],
-                "TimeToLiveSpecification": {"Enabled": true, "AttributeName": attribute},
-            });
-            make(aws, "DynamoDB_20120810.UpdateTimeToLive", &expiry, &["ValidationException"]).await?;
+    /// Invokes a schedule's function with the schedule's input; `false`, and a line in the log, if it fails.
+    pub async fn fire(&self, schedule: &Schedule) -> bool {
+        let Schedule { function, name, .. } = schedule;
+        // What a function returns as an error ends this firing only.
+        let fired: Result<(), Box<dyn Error + Send + Sync>> = async {
+            match function.as_str() {
+                "Fanout" | "Deliver" => Err("the function takes messages of a queue only".into()),
+                _ => Err("the function is not here".into()),
+            }
         }
+        .await;
+        if let Err(error) = &fired {
+            tracing::error!(
+                function,
+                schedule = name,
+                error = chain(&**error),
+                "a schedule's function failed"
+            );
+        }
+        fired.is_ok()
     }
-    for (name, attributes) in &stack.queues {
-        let queue = json!({"QueueName": name, "Attributes": attributes});
-        make(aws, "AmazonSQS.CreateQueue", &queue, &["QueueAlreadyExists", "QueueNameExists"]).await?;
-        let url = format!("http://aws.box.localhost/{name}");
-        make(aws, "AmazonSQS.SetQueueAttributes", &json!({"QueueUrl": url, "Attributes": attributes}), &[])
-            .await?;
-    }
-    for name in &stack.buses {
-        make(aws, "AWSEvents.CreateEventBus", &json!({"Name": name}), &["ResourceAlreadyExistsException"])
-            .await?;
-    }
-    for (rule, targets) in &stack.rules {
-        make(aws, "AWSEvents.PutRule", rule, &[]).await?;
-        make(aws, "AWSEvents.PutTargets", targets, &[]).await?;
-    }
-    Ok(())
-}
-
-/// Makes a call; an error whose name is `accepted` says that what it makes is there already.
-async fn make(aws: &AwsBox, target: &str, request: &Value, accepted: &[&str]) -> Result<(), SystemError> {
-    let answer = aws.call(target, Bytes::from(request.to_string())).await;
-    let text = String::from_utf8_lossy(&answer.body);
-    if answer.status == 200 || accepted.iter().any(|name| text.contains(name)) {
-        return Ok(());
-    }
-    Err(SystemError::Fill { operation: target.to_owned(), answer: text.into_owned() })
 }

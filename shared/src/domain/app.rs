@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, EventId, FieldErrors, Sealed, Secret, Timestamp, UserId, fields::Fields};
+use super::{
+    AppId, CompanyId, EventId, FieldErrors, RemoveReason, Sealed, Secret, Timestamp, UserId, fields::Fields,
+};
 
 /// The longest name, contact and client secret, in characters.
 const TEXT_CHARS_MAX: usize = 255;
@@ -162,11 +164,11 @@ impl RemovalTarget {
         }
     }
 
-    /// What the owner of a webhook is told.
-    pub fn reason(&self) -> &'static str {
+    /// Why the webhooks go.
+    pub fn reason(&self) -> RemoveReason {
         match self {
-            Self::App(_) => "app removed",
-            Self::Installation(_) => "app uninstalled",
+            Self::App(_) => RemoveReason::AppRemoved,
+            Self::Installation(_) => RemoveReason::AppUninstalled,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Health, Policy, Timestamp, Webhook};
+use super::{Announcement, Change, Health, Policy, Timestamp, Webhook};
 
 /// How long an attempt belongs to who has started it: longer than a function runs, and a little less than the visibility
 /// timeout of the queues that deliver reads, so that whoever gets the message again may take the attempt over.
@@ -75,6 +75,8 @@ impl AttemptEnd {
 pub enum DropReason {
     /// Its webhook is gone.
     Removed,
+    /// Its webhook's owner wants no deliveries.
+    Inactive,
     /// The event came while its webhook was banned.
     Banned,
     /// The event is not kept any more.
@@ -86,6 +88,7 @@ impl DropReason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Removed => "removed",
+            Self::Inactive => "inactive",
             Self::Banned => "banned",
             Self::Expired => "expired",
         }
@@ -116,6 +119,9 @@ pub fn gate(
     let Some(webhook) = webhook.filter(|webhook| webhook.removed_at.is_none()) else {
         return Gate::Drop(DropReason::Removed);
     };
+    if !webhook.enabled {
+        return Gate::Drop(DropReason::Inactive);
+    }
     if !number.is_original() {
         return Gate::Deliver;
     }
@@ -145,6 +151,8 @@ pub struct AfterFailure {
     /// The webhook's health from now on; `None` if it stays as it is. So of many attempts that fail together, only those
     /// that say something new contend for the webhook.
     pub health: Option<Health>,
+    /// What the platform is to be told: a ban that this failure has begun, and its end.
+    pub announcements: Vec<Announcement>,
 }
 
 /// Decides what follows a failed attempt.
@@ -165,8 +173,9 @@ pub fn after_failure(
     let failing_since = failing_since(health, at);
     let noted = health.last_failure_at.is_some_and(|last| at.since(last) < FAILURE_NOTED_EVERY);
     if !strikes && noted && failing_since == health.failing_since {
-        return AfterFailure { retry, health: None };
+        return AfterFailure { retry, health: None, announcements: Vec::new() };
     }
+    let mut announcements = Vec::new();
     let mut next = Health {
         failing_since,
         last_failure_at: health.last_failure_at.max(Some(at)),
@@ -181,10 +190,14 @@ pub fn after_failure(
         next.strikes = health.strikes_at(at).saturating_add(1);
         next.ban_earned = next.strikes >= policy.strikes;
         if next.ban_earned {
-            (next.banned_from, next.banned_until) = (Some(at), Some(at + policy.ban));
+            let until = at + policy.ban;
+            (next.banned_from, next.banned_until) = (Some(at), Some(until));
+            let banned = Change::Banned { strikes: next.strikes, until, status: end.status };
+            announcements.push(Announcement { at, change: banned });
+            announcements.push(Announcement { at: until, change: Change::Reactivated });
         }
     }
-    AfterFailure { retry, health: Some(next) }
+    AfterFailure { retry, health: Some(next), announcements }
 }
 
 /// The first failed attempt after the last success, now that one has failed at `at`. Ends that are written out of order
@@ -308,6 +321,15 @@ mod tests {
         assert_eq!(gate(None, number(2), at(1), at(2)), Gate::Drop(DropReason::Removed));
         webhook.removed_at = Some(at(1));
         assert_eq!(gate(Some(&webhook), number(2), at(1), at(2)), Gate::Drop(DropReason::Removed));
+    }
+
+    #[test]
+    fn a_webhook_that_is_switched_off_ends_its_deliveries_retries_too() {
+        let mut webhook = webhook("1", "10", None);
+        webhook.enabled = false;
+        for n in [1, 2] {
+            assert_eq!(gate(Some(&webhook), number(n), at(1), at(2)), Gate::Drop(DropReason::Inactive));
+        }
     }
 
     #[test]

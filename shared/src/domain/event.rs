@@ -53,7 +53,7 @@ impl FromStr for Action {
     }
 }
 
-/// A kind of entity, such as `deal`: a letter, then at most 63 letters, digits or underscores.
+/// A kind of entity, such as `deal`: a letter, then at most 63 letters, digits, `_` or `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Cow<'_, str>")]
 pub struct Object(String);
@@ -69,10 +69,10 @@ impl FromStr for Object {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
         if !(plain && begins && text.len() <= 64) {
-            return Err("must be a letter, then at most 63 letters, digits or underscores");
+            return Err("must be a letter, then at most 63 letters, digits, _ or -");
         }
         Ok(Self(text.to_owned()))
     }

@@ -180,6 +180,11 @@ impl<'a> Fields<'a> {
         self.object.field(name).filter(|value| !is_null(value))
     }
 
+    /// Whether a field was sent as `null`, for who tells that from one that was left out.
+    pub fn is_cleared(&self, name: &str) -> bool {
+        self.object.field(name).is_some_and(is_null)
+    }
+
     /// A field of the type `T`, which `kind` describes to the caller (`a string`).
     fn typed<T: Deserialize<'a>>(&mut self, name: &str, kind: &str) -> Option<T> {
         let value = serde_json::from_str(self.raw(name)?.get()).ok();

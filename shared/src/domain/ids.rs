@@ -100,7 +100,8 @@ pub(super) fn random_uuid(bytes: [u8; 16]) -> String {
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
-fn hashed_uuid(parts: &[&str]) -> Uuid {
+/// A UUID of these ids, the same every time.
+pub(super) fn hashed_uuid(parts: &[&str]) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash(parts)[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
@@ -161,6 +162,11 @@ impl DeliveryId {
         random[6..].copy_from_slice(&hash[..10]);
         let ms = u64::try_from(accepted_at.as_ms()).unwrap_or(0);
         Self(Ulid::from_parts(ms, u128::from_be_bytes(random)))
+    }
+
+    /// When Knockback took the event.
+    pub fn accepted_at(self) -> Timestamp {
+        Timestamp::from_ms(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
     }
 }
 
@@ -234,6 +240,7 @@ mod tests {
         assert!(derive(1000, "f", 2) < derive(1001, "e", 1));
         let id = derive(1000, "e", 1);
         assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.accepted_at(), Timestamp::from_ms(1000));
     }
 
     #[test]

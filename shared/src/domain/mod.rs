@@ -4,6 +4,8 @@
 //! builds it so.
 
 mod address;
+mod amendment;
+mod announcement;
 mod app;
 mod attempt;
 mod caller;
@@ -13,14 +15,18 @@ mod ids;
 mod pattern;
 pub mod payload;
 mod policy;
+mod staleness;
 mod subscription;
 #[cfg(test)]
 pub(crate) mod test_values;
 mod time;
 mod turn;
+mod waiting;
 mod webhook;
 
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
+pub use amendment::Amendment;
+pub use announcement::{Announcement, Change, Detail};
 pub use app::{AppRemoval, Generation, Installation, Installed, Life, Registration, RemovalTarget};
 pub use attempt::{
     AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
@@ -30,9 +36,11 @@ pub use caller::{Caller, Member, Scope};
 pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
 pub use fields::{FieldErrors, Fields, JSON_DEPTH_MAX, RawObject, is_shallow};
 pub use ids::{AppId, CompanyId, DeliveryId, EventId, ID_BYTES_MAX, InvalidId, UserId, WebhookId};
-pub use pattern::{ANY, Pattern, Version};
+pub use pattern::{ANY, Objects, Pattern, Version};
 pub use policy::{InvalidPolicy, NUMBERS, Policies, Policy};
-pub use subscription::Subscription;
+pub use staleness::{StaleBounds, is_stale};
+pub use subscription::{Subscription, Target};
 pub use time::Timestamp;
 pub use turn::{AttemptState, Standing, standing};
-pub use webhook::{Health, Sealed, Secret, Webhook};
+pub use waiting::{DELAY_MAX, alarm_delay, wake_again_at, wake_at};
+pub use webhook::{Health, RemoveReason, Sealed, Secret, Webhook};

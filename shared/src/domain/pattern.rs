@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event};
+use super::{Action, Event, Object};
 
 /// The version of the payload, which also decides the words of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ impl Version {
         [Self::V1, Self::V2].into_iter().find(|version| version.as_str() == text)
     }
 
-    /// The objects that `*` stands for.
-    pub const fn objects(self) -> &'static [&'static str] {
+    /// The objects that everybody has.
+    const fn objects(self) -> &'static [&'static str] {
         match self {
             Self::V1 => OBJECTS_V1,
             Self::V2 => OBJECTS_V2,
@@ -91,6 +91,37 @@ impl Version {
             (Self::V2, Action::Change | Action::Merge) => "change",
             (Self::V2, Action::Delete) => "delete",
         }
+    }
+}
+
+/// The object that owners are told of their own webhooks by: never an operator's, and no part of `*`.
+const RESERVED: &str = "webhook";
+
+/// The objects that webhooks can ask for: those of each version, and what an operator adds to all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Objects {
+    added: Vec<Object>,
+}
+
+impl Objects {
+    /// Reads what an operator adds: names with white space between them.
+    ///
+    /// # Errors
+    ///
+    /// The first that is no name of an object, with the reason.
+    pub fn parse(names: &str) -> Result<Self, String> {
+        let added = names.split_whitespace().map(|name| {
+            let object: Object = name.parse().map_err(|reason| format!("{name:?} {reason}"))?;
+            if name == RESERVED { Err(format!("{name:?} is Knockback's own")) } else { Ok(object) }
+        });
+        Ok(Self { added: added.collect::<Result<_, _>>()? })
+    }
+
+    /// The objects of a version, which `*` stands for.
+    pub fn of(&self, version: Version) -> impl Iterator<Item = &str> {
+        let known = version.objects();
+        let added = self.added.iter().map(Object::as_str).filter(|added| !known.contains(added));
+        known.iter().copied().chain(added)
     }
 }
 
@@ -121,16 +152,16 @@ impl Pattern {
     /// # Errors
     ///
     /// The words that there are.
-    pub fn check_object(version: Version, word: &str) -> Result<(), String> {
-        let words: Vec<&str> = version.objects().iter().copied().chain([ANY]).collect();
+    pub fn check_object(version: Version, objects: &Objects, word: &str) -> Result<(), String> {
+        let words: Vec<&str> = objects.of(version).chain([ANY]).collect();
         check_word(version, word, &words)
     }
 
     /// Whether the pattern asks for the event.
-    pub fn matches(&self, event: &Event) -> bool {
+    pub fn matches(&self, event: &Event, objects: &Objects) -> bool {
         let object = event.object.as_str();
         let has_object =
-            self.object == object || self.object == ANY && self.version.objects().contains(&object);
+            self.object == object || self.object == ANY && objects.of(self.version).any(|of| of == object);
         has_object
             && self
                 .version
@@ -156,7 +187,7 @@ mod tests {
         let pattern = Pattern { version, action: action.to_owned(), object: object.to_owned() };
         for object in ["deal", "lead", "activityType", "webhook", "order"] {
             for action in ["create", "change", "delete", "merge"] {
-                let found = pattern.matches(&event(object, action));
+                let found = pattern.matches(&event(object, action), &Objects::default());
                 assert_eq!(found, matching.contains(&(object, action)), "{pattern:?} {object} {action}");
             }
         }
@@ -180,8 +211,26 @@ mod tests {
     fn words_of_the_other_version_are_refused() {
         assert!(Pattern::check_action(Version::V2, "added").is_err());
         assert!(Pattern::check_action(Version::V1, "create").is_err());
-        assert!(Pattern::check_object(Version::V1, "lead").is_err());
-        assert!(Pattern::check_object(Version::V2, "activityType").is_err());
-        assert!(Pattern::check_object(Version::V2, "*").is_ok());
+        let check = |version, word| Pattern::check_object(version, &Objects::default(), word);
+        assert!(check(Version::V1, "lead").is_err());
+        assert!(check(Version::V2, "activityType").is_err());
+        assert!(check(Version::V2, "*").is_ok());
+    }
+
+    #[test]
+    fn an_operators_objects_can_be_asked_for_and_are_among_all() {
+        let objects = Objects::parse("order  purchase-item\ndeal").expect("objects");
+        for version in [Version::V1, Version::V2] {
+            assert!(Pattern::check_object(version, &objects, "order").is_ok());
+            let refusal = Pattern::check_object(version, &objects, "orders").expect_err("a plural");
+            assert!(refusal.contains("user, order, purchase-item, *"), "{refusal}");
+            let all = Pattern { version, action: ANY.to_owned(), object: ANY.to_owned() };
+            assert!(all.matches(&event("order", "create"), &objects));
+            assert!(!all.matches(&event("invoice", "create"), &objects));
+        }
+        assert_eq!(objects.of(Version::V2).filter(|object| *object == "deal").count(), 1);
+        for wrong in ["webhook", "a#b", "*", "7"] {
+            assert!(Objects::parse(wrong).expect_err(wrong).contains(wrong));
+        }
     }
 }

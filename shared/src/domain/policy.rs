@@ -13,6 +13,8 @@ pub struct Policy {
     pub strikes: u32,
     /// How long a ban lasts.
     pub ban: Duration,
+    /// How long a webhook may fail without a success before it is deleted.
+    pub stale: Duration,
     /// The webhooks that an owner may have.
     pub quota: u32,
 }
@@ -43,13 +45,13 @@ pub enum InvalidPolicy {
 }
 
 /// The names of all numbers, for those who change them.
-pub const NUMBERS: &str =
-    "pipedrive.timeout, pipedrive.retries, pipedrive.strikes, pipedrive.ban, pipedrive.quota";
+pub const NUMBERS: &str = "pipedrive.timeout, pipedrive.retries, pipedrive.strikes, pipedrive.ban, pipedrive.stale, pipedrive.quota";
 
 /// The longest timeout that fits into the time a function has for a batch.
 const TIMEOUT_MAX: Duration = Duration::from_secs(20);
 const RETRIES_MAX: usize = 20;
 const WAIT_MAX: Duration = Duration::from_hours(7 * 24);
+const STALE_MAX: Duration = Duration::from_hours(365 * 24);
 
 impl Policy {
     fn pipedrive() -> Self {
@@ -58,6 +60,7 @@ impl Policy {
             retries: [3, 30, 150].map(Duration::from_secs).to_vec(),
             strikes: 10,
             ban: Duration::from_mins(30),
+            stale: Duration::from_hours(3 * 24),
             quota: 40,
         }
     }
@@ -76,6 +79,10 @@ impl Policy {
             "ban" => duration(value, WAIT_MAX)
                 .map(|ban| self.ban = ban)
                 .ok_or("a duration such as 30m, at most 7days"),
+            "stale" => duration(value, STALE_MAX)
+                .filter(|stale| !stale.is_zero())
+                .map(|stale| self.stale = stale)
+                .ok_or("more than 0 and at most 365days"),
             "quota" => count(0..=1_000_000).map(|n| self.quota = n).ok_or("from 0 to 1000000"),
             _ => return None,
         })
@@ -126,13 +133,14 @@ mod tests {
     #[test]
     fn every_number_can_be_changed() {
         let policies = Policies::default()
-            .with("pipedrive.timeout=2s pipedrive.retries=1s,500ms\npipedrive.strikes=3 pipedrive.ban=5s pipedrive.quota=2")
+            .with("pipedrive.timeout=2s pipedrive.retries=1s,500ms\npipedrive.strikes=3 pipedrive.ban=5s pipedrive.stale=1h pipedrive.quota=2")
             .expect("a policy");
         let expected = Policy {
             timeout: Duration::from_secs(2),
             retries: vec![Duration::from_secs(1), Duration::from_millis(500)],
             strikes: 3,
             ban: Duration::from_secs(5),
+            stale: Duration::from_hours(1),
             quota: 2,
         };
         assert_eq!(policies.pipedrive, expected);

@@ -1,22 +1,32 @@
 //! What a caller asks for when they create a webhook (facts: Pipedrive, POST).
 
-use super::{AddressPolicy, FieldErrors, Member, Pattern, Secret, UserId, Version, fields::Fields};
+use super::{
+    AddressPolicy, FieldErrors, Member, Objects, Pattern, Secret, URL_BYTES_MAX, UserId, Version,
+    fields::Fields,
+};
 
 /// The longest name, user and password, in characters.
-const TEXT_CHARS_MAX: usize = 255;
+pub(super) const TEXT_CHARS_MAX: usize = 255;
 
 /// The dialect's sentence for any URL that it does not take.
 const BAD_URL: &str = "invalid or non-reachable URL";
+
+/// A checked URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The URL, as sent.
+    pub url: String,
+    /// Its host, to look up.
+    pub host: String,
+}
 
 /// A checked request for a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// What it asks for.
     pub pattern: Pattern,
-    /// Where to, as sent.
-    pub url: String,
-    /// The host of the URL, to look up.
-    pub host: String,
+    /// Where to.
+    pub target: Target,
     /// What its owner calls it.
     pub name: Option<String>,
     /// Whose permissions decide.
@@ -33,48 +43,66 @@ impl Subscription {
     /// # Errors
     ///
     /// All that is wrong with it, by field.
-    pub fn parse(json: &[u8], caller: &Member, addresses: &AddressPolicy) -> Result<Self, FieldErrors> {
+    pub fn parse(
+        json: &[u8],
+        caller: &Member,
+        addresses: &AddressPolicy,
+        objects: &Objects,
+    ) -> Result<Self, FieldErrors> {
         let mut fields = Fields::parse(json, "")?;
         for name in ["subscription_url", "event_action", "event_object"] {
             fields.require(name);
         }
         let version = version(&mut fields);
         let action = word(&mut fields, "event_action", |word| Pattern::check_action(version?, word).err());
-        let object = word(&mut fields, "event_object", |word| Pattern::check_object(version?, word).err());
-        let url = fields.text("subscription_url", super::URL_BYTES_MAX);
-        let checked = url.as_deref().map(|url| addresses.check_url(url));
-        if let Some(Err(reason)) = &checked {
-            fields.refuse("subscription_url", BAD_URL);
-            fields.refuse("subscription_url", reason.to_string());
-        }
+        let object =
+            word(&mut fields, "event_object", |word| Pattern::check_object(version?, objects, word).err());
+        let target = target(&mut fields, addresses);
         let name = fields.text("name", TEXT_CHARS_MAX);
         let user = user(&mut fields, caller);
-        let (auth_user, auth_password) = (
-            fields.text("http_auth_user", TEXT_CHARS_MAX),
-            fields.text("http_auth_password", TEXT_CHARS_MAX),
-        );
-        if auth_user.as_deref().is_some_and(|user| user.contains(':')) {
-            fields.refuse("http_auth_user", "must not contain a colon");
-        }
+        let (http_auth_user, http_auth_password) = credentials(&mut fields);
         fields.finish(|| {
             Some(Self {
                 pattern: Pattern { version: version?, action: action?, object: object? },
-                url: url?,
-                host: checked?.ok()?.host_str()?.to_owned(),
+                target: target?,
                 name,
                 user: user?,
-                http_auth_user: auth_user,
-                http_auth_password: auth_password.map(Secret),
+                http_auth_user,
+                http_auth_password,
             })
         })
     }
+}
 
+impl Target {
     /// The complaint about a URL whose name leads to `reason`.
     pub fn unreachable(reason: &super::Refused) -> FieldErrors {
         let mut errors = FieldErrors::of("subscription_url", BAD_URL);
         errors.add("subscription_url", reason.to_string());
         errors
     }
+}
+
+/// Where to; `None` if that is left out or wrong.
+pub(super) fn target(fields: &mut Fields<'_>, addresses: &AddressPolicy) -> Option<Target> {
+    let url = fields.text("subscription_url", URL_BYTES_MAX)?;
+    match addresses.check_url(&url) {
+        Ok(checked) => Some(Target { url, host: checked.host_str()?.to_owned() }),
+        Err(reason) => {
+            fields.refuse("subscription_url", BAD_URL);
+            fields.refuse("subscription_url", reason.to_string());
+            None
+        }
+    }
+}
+
+/// HTTP Basic user and password, as far as they are given.
+pub(super) fn credentials(fields: &mut Fields<'_>) -> (Option<String>, Option<Secret>) {
+    let user = fields.text("http_auth_user", TEXT_CHARS_MAX);
+    if user.as_deref().is_some_and(|user| user.contains(':')) {
+        fields.refuse("http_auth_user", "must not contain a colon");
+    }
+    (user, fields.text("http_auth_password", TEXT_CHARS_MAX).map(Secret))
 }
 
 /// The version, 2.0 unless said otherwise; `None` if it is none.
@@ -89,7 +117,8 @@ fn version(fields: &mut Fields<'_>) -> Option<Version> {
     version
 }
 
-fn word(
+/// A word that there is no complaint about.
+pub(super) fn word(
     fields: &mut Fields<'_>,
     name: &str,
     complaint: impl FnOnce(&str) -> Option<String>,
@@ -123,8 +152,13 @@ mod tests {
     use crate::domain::test_values::member;
 
     fn parse(json: &str, admin: bool) -> Result<Subscription, Vec<String>> {
-        Subscription::parse(json.as_bytes(), &member("1", "10", None, admin), &AddressPolicy::default())
-            .map_err(|errors| errors.by_field().keys().cloned().collect())
+        Subscription::parse(
+            json.as_bytes(),
+            &member("1", "10", None, admin),
+            &AddressPolicy::default(),
+            &Objects::default(),
+        )
+        .map_err(|errors| errors.by_field().keys().cloned().collect())
     }
 
     fn with(more: &str) -> String {
@@ -138,7 +172,7 @@ mod tests {
         let subscription = parse(&with(""), false).expect("a subscription");
         assert_eq!(subscription.pattern.version, Version::V2);
         assert_eq!(subscription.user.to_string(), "10");
-        assert_eq!(subscription.host, "e.example");
+        assert_eq!(subscription.target.host, "e.example");
         assert!(parse(&with(r#","unknown":{"a":1},"name":null"#), false).is_ok());
     }
 

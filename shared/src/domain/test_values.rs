@@ -71,6 +71,7 @@ pub(crate) fn webhook(company: &str, owner: &str, app: Option<&str>) -> Webhook 
         added_at: Timestamp::from_ms(0),
         removed_at: None,
         remove_reason: None,
+        enabled: true,
         health: Health::default(),
     }
 }

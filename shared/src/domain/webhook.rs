@@ -25,6 +25,20 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Why a webhook was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoveReason {
+    /// Somebody who manages it deleted it.
+    Deleted,
+    /// It failed for days.
+    Stale,
+    /// Its app was removed from the marketplace.
+    AppRemoved,
+    /// Its user uninstalled its app.
+    AppUninstalled,
+}
+
 /// What to report, where to, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
@@ -64,7 +78,10 @@ pub struct Webhook {
     pub removed_at: Option<Timestamp>,
     /// Why it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remove_reason: Option<String>,
+    pub remove_reason: Option<RemoveReason>,
+    /// Whether its owner wants deliveries.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub enabled: bool,
     /// How its deliveries fare.
     pub health: Health,
 }
@@ -83,8 +100,13 @@ impl Webhook {
 
     /// Whether new events are delivered to it now.
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.removed_at.is_none() && !self.health.is_banned(now)
+        self.enabled && self.removed_at.is_none() && !self.health.is_banned(now)
     }
+}
+
+/// What items without `enabled` mean.
+const fn yes() -> bool {
+    true
 }
 
 /// How the deliveries of a webhook fare. The healthy path writes none of it.

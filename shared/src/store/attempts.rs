@@ -14,15 +14,20 @@ use super::{
     keys::{AttemptKey, Key},
     number, text, to_item,
     transaction::{Action, Transacted},
+    waits::wake,
     webhooks::stored_webhook,
 };
 use crate::{
     domain::{
-        Action as EventAction, AttemptEnd, AttemptState, DropReason, EntityId, Event, EventId, Health, LEASE,
-        Object, Retry, Timestamp,
+        Action as EventAction, Announcement, AttemptEnd, AttemptState, CompanyId, DropReason, EntityId,
+        Event, EventId, Health, LEASE, Object, Retry, Timestamp, WebhookId,
     },
     version::Version1,
 };
+
+/// How many of the latest attempts are looked at for the last that has ended: beside them are those that wait, of which a
+/// delivery has one.
+const LATEST_ITEMS: i32 = 50;
 
 /// An attempt as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,11 +109,16 @@ struct AttemptItem {
     retry_due: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dropped: Option<DropReason>,
+    /// Only while it waits: where and when the sweeper finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wake_shard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wake_at: Option<Timestamp>,
     ttl: i64,
 }
 
 impl AttemptItem {
-    fn new(attempt: &Attempt, ttl: i64) -> Self {
+    fn new(attempt: &Attempt, now: Timestamp, ttl: i64) -> Self {
         let Key { pk, sk } = Key::attempt(&attempt.key);
         let mut item = Self {
             pk,
@@ -123,10 +133,15 @@ impl AttemptItem {
             end: None,
             retry_due: None,
             dropped: None,
+            wake_shard: None,
+            wake_at: None,
             ttl,
         };
         match &attempt.state {
-            AttemptState::Waiting { due } => item.due = Some(*due),
+            AttemptState::Waiting { due } => {
+                let (shard, wake_at) = wake(attempt.key.webhook, *due, now);
+                (item.due, item.wake_shard, item.wake_at) = (Some(*due), Some(shard), Some(wake_at));
+            }
             AttemptState::Started { lease_until } => {
                 (item.state, item.lease_until) = (StateName::Started, Some(*lease_until));
             }
@@ -174,6 +189,8 @@ pub struct FailureRecord<'a> {
     pub health: Option<(&'a StoredWebhook, &'a Health)>,
     /// The retry that follows.
     pub retry: Option<Retry>,
+    /// What the platform is to be told of the webhook.
+    pub announcements: &'a [Announcement],
 }
 
 impl Store {
@@ -202,7 +219,9 @@ impl Store {
             .update_item()
             .table_name(&self.deliveries)
             .set_key(Some(Key::attempt(attempt).into_item()))
-            .update_expression("SET #state = :started, #owner = :owner, lease_until = :until")
+            .update_expression(
+                "SET #state = :started, #owner = :owner, lease_until = :until REMOVE wake_shard, wake_at",
+            )
             .condition_expression(condition)
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#owner", "owner")
@@ -241,7 +260,7 @@ impl Store {
             .client
             .put_item()
             .table_name(&self.deliveries)
-            .set_item(Some(to_item(&AttemptItem::new(attempt, self.expiry(kept_from)))?));
+            .set_item(Some(to_item(&AttemptItem::new(attempt, now, self.expiry(kept_from)))?));
         let put = match read {
             None => put.condition_expression("attribute_not_exists(pk)"),
             Some(AttemptState::Waiting { due: at } | AttemptState::Started { lease_until: at }) => put
@@ -268,7 +287,7 @@ impl Store {
         }
     }
 
-    /// Writes a failed attempt, the retry that follows and the webhook's health: all or nothing.
+    /// Writes a failed attempt, the retry that follows, the webhook's health and what is to be told of it: all or nothing.
     ///
     /// # Errors
     ///
@@ -278,10 +297,10 @@ impl Store {
         record: &FailureRecord<'_>,
         now: Timestamp,
     ) -> Result<Failed, StoreError> {
-        let FailureRecord { attempt, owner, health, retry } = record;
+        let FailureRecord { attempt, owner, health, retry, announcements } = record;
         let put = Put::builder()
             .table_name(&self.deliveries)
-            .set_item(Some(to_item(&AttemptItem::new(attempt, self.expiry(now)))?))
+            .set_item(Some(to_item(&AttemptItem::new(attempt, now, self.expiry(now)))?))
             .return_values_on_condition_check_failure(OnFailure::None);
         let put = match owner {
             None => put.condition_expression("attribute_not_exists(pk)"),
@@ -302,9 +321,14 @@ impl Store {
                 state: AttemptState::Waiting { due: retry.due },
                 ..(*attempt).clone()
             };
-            let item = to_item(&AttemptItem::new(&waiting, self.expiry(retry.due)))?;
+            let item = to_item(&AttemptItem::new(&waiting, now, self.expiry(retry.due)))?;
             let put = Put::builder().table_name(&self.deliveries).set_item(Some(item));
             actions.push(put.condition_expression("attribute_not_exists(pk)").action()?);
+        }
+        if let Some((read, _)) = health {
+            for announcement in *announcements {
+                actions.push(self.put_announcement(&read.webhook, announcement, now)?);
+            }
         }
         let Transacted::Refused(mut refusals) = self.transact("writing a failure", actions).await? else {
             return Ok(Failed::Written);
@@ -320,8 +344,39 @@ impl Store {
         }
     }
 
+    /// How the last attempt for a webhook ended, as far as the attempts of its latest deliveries tell.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn last_end(
+        &self,
+        company: &CompanyId,
+        webhook: WebhookId,
+    ) -> Result<Option<AttemptEnd>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.deliveries)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
+            .scan_index_forward(false)
+            .limit(LATEST_ITEMS);
+        let found = query.send().await.map_err(StoreError::call("Query"))?;
+        let mut last: Option<AttemptEnd> = None;
+        for item in found.items.unwrap_or_default() {
+            if let AttemptState::Succeeded(end) | AttemptState::Failed(end, _) = attempt_state(item)?
+                && last.as_ref().is_none_or(|last| last.ended_at < end.ended_at)
+            {
+                last = Some(end);
+            }
+        }
+        Ok(last)
+    }
+
     /// The item of an attempt, for a batch that writes many of them.
     pub(super) fn attempt_item(&self, attempt: &Attempt, now: Timestamp) -> Result<Item, StoreError> {
-        to_item(&AttemptItem::new(attempt, self.expiry(now)))
+        to_item(&AttemptItem::new(attempt, now, self.expiry(now)))
     }
 }

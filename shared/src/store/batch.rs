@@ -86,8 +86,8 @@ impl Batch {
         if webhook_of(&key.sk).is_none() {
             return stored_token(item).map(Possession::Token).map(Some);
         }
-        let StoredWebhook { webhook, .. } = stored_webhook(item)?;
-        Ok(webhook.removed_at.is_none().then(|| Possession::Webhook(webhook.into())))
+        let stored = stored_webhook(item)?;
+        Ok(stored.webhook.removed_at.is_none().then(|| Possession::Webhook(stored.into())))
     }
 
     /// Where the attempt stands; `None` if it has no item.

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    AppId, AttemptNumber, CompanyId, DeliveryId, EventId, Generation, Installation, RemovalTarget, UserId,
-    WebhookId,
+    Announcement, AppId, AttemptNumber, CompanyId, DeliveryId, EventId, Generation, Installation,
+    RemovalTarget, Timestamp, UserId, Webhook, WebhookId,
 };
 
 /// The primary key of an item, in either table.
@@ -32,6 +32,27 @@ pub struct AttemptKey {
     pub number: AttemptNumber,
 }
 
+/// Names an announcement about a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AnnouncementKey {
+    /// The company.
+    pub company: CompanyId,
+    /// The webhook.
+    pub webhook: WebhookId,
+    /// What changes, in one word.
+    change: String,
+    /// When.
+    at: Timestamp,
+}
+
+impl AnnouncementKey {
+    /// The key of an announcement.
+    pub fn new(webhook: &Webhook, announcement: &Announcement) -> Self {
+        let (company, change) = (webhook.company.clone(), announcement.change.word().to_owned());
+        Self { company, webhook: webhook.id, change, at: announcement.at }
+    }
+}
+
 impl Key {
     fn new(pk: String, sk: impl Into<String>) -> Self {
         Self { pk, sk: sk.into() }
@@ -44,6 +65,11 @@ impl Key {
     /// The partition of a company's webhooks and quotas.
     pub(super) fn company(company: &CompanyId) -> String {
         format!("C#{company}")
+    }
+
+    /// The company whose webhooks are in a partition.
+    pub(super) fn company_of(pk: &str) -> Option<CompanyId> {
+        pk.strip_prefix("C#")?.parse().ok()
     }
 
     /// The partition of the routes for one object, which may be `*`.
@@ -106,15 +132,50 @@ impl Key {
 
     pub(super) fn attempt(key: &AttemptKey) -> Self {
         let AttemptKey { company, webhook, delivery, number } = key;
+        Self::new(Self::attempts(company, *webhook), format!("{delivery}#{:02}", number.as_number()))
+    }
+
+    /// The partition of a webhook's attempts, in the order of their deliveries' times.
+    pub(super) fn attempts(company: &CompanyId, webhook: WebhookId) -> String {
+        format!("C#{company}#{}", webhook_sk(webhook))
+    }
+
+    /// The attempt that the key names.
+    pub(super) fn as_attempt(&self) -> Option<AttemptKey> {
+        let (company, webhook) = webhook_partition(&self.pk)?;
+        let (delivery, number) = self.sk.split_once('#')?;
+        let number = AttemptNumber::new(number.parse().ok()?)?;
+        Some(AttemptKey { company, webhook, delivery: delivery.parse().ok()?, number })
+    }
+
+    pub(super) fn announcement(key: &AnnouncementKey) -> Self {
+        let AnnouncementKey { company, webhook, change, at } = key;
         Self::new(
-            format!("C#{company}#{}", webhook_sk(*webhook)),
-            format!("{delivery}#{:02}", number.as_number()),
+            format!("{}#{ANNOUNCEMENTS}", Self::attempts(company, *webhook)),
+            format!("{change}#{:016}", at.as_ms()),
         )
+    }
+
+    /// The announcement that the key names.
+    pub(super) fn as_announcement(&self) -> Option<AnnouncementKey> {
+        let (company, webhook) = webhook_partition(self.pk.strip_suffix(ANNOUNCEMENTS)?.strip_suffix('#')?)?;
+        let (change, at) = self.sk.split_once('#')?;
+        let at = Timestamp::from_ms(at.parse().ok()?);
+        Some(AnnouncementKey { company, webhook, change: change.to_owned(), at })
     }
 
     pub(super) fn into_item(self) -> HashMap<String, AttributeValue> {
         [("pk".to_owned(), AttributeValue::S(self.pk)), ("sk".to_owned(), AttributeValue::S(self.sk))].into()
     }
+}
+
+/// What the partition of a webhook's announcements ends with.
+const ANNOUNCEMENTS: &str = "A";
+
+/// The company and the webhook whose attempts are in a partition.
+fn webhook_partition(pk: &str) -> Option<(CompanyId, WebhookId)> {
+    let (company, webhook) = pk.strip_prefix("C#")?.split_once('#')?;
+    Some((company.parse().ok()?, webhook_of(webhook)?))
 }
 
 /// What the sort keys of webhooks begin with.
@@ -184,6 +245,23 @@ mod tests {
         }
         assert!(webhook_sk(WebhookId::new(9)) < webhook_sk(WebhookId::new(10)));
         assert_eq!(webhook_of("Q##10"), None);
+    }
+
+    #[test]
+    fn attempts_and_announcements_are_read_back_from_their_keys() {
+        let company: CompanyId = "demo.shop".parse().expect("an id");
+        let (webhook, at) = (WebhookId::new(7), Timestamp::from_ms(1_767_225_600_000));
+        let event = "e-1".parse().expect("an id");
+        let delivery = DeliveryId::derive(at, &company, &event, webhook);
+        let number = AttemptNumber::new(12).expect("from 1");
+        let attempt = AttemptKey { company: company.clone(), webhook, delivery, number };
+        assert_eq!(Key::attempt(&attempt).as_attempt(), Some(attempt.clone()));
+        assert_eq!(Key::attempt(&attempt).as_announcement(), None);
+        let announcement =
+            AnnouncementKey { company: company.clone(), webhook, change: "banned".to_owned(), at };
+        assert_eq!(Key::announcement(&announcement).as_announcement(), Some(announcement.clone()));
+        assert_eq!(Key::announcement(&announcement).as_attempt(), None);
+        assert_eq!(Key::company_of(&Key::company(&company)), Some(company));
     }
 
     #[test]

@@ -8,10 +8,13 @@ mod attempts;
 mod batch;
 mod error;
 mod events;
+mod health;
 mod keys;
 mod possessions;
+mod removal;
 mod tokens;
 mod transaction;
+mod waits;
 mod webhooks;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -24,10 +27,13 @@ pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
 pub use error::StoreError;
 pub use events::FanOut;
-pub use keys::AttemptKey;
+pub use health::FAILING_SHARDS;
+pub use keys::{AnnouncementKey, AttemptKey};
 pub use possessions::{Possession, PossessionPage};
+pub use removal::Removal;
 pub use tokens::{AddedToken, Token, TokenPage};
-pub use webhooks::{Creation, NewWebhook, Removal, Route, StoredWebhook, WebhookPage};
+pub use waits::{DUE_SHARDS, Sleeper, Wait};
+pub use webhooks::{Changed, Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
 
 use crate::{clock::Entropy, domain::Timestamp};
 

@@ -3,11 +3,11 @@
 //! The index says only where to look, and may be late. Whether something goes is decided by its item.
 
 use super::{
-    Batch, Store, StoreError, Token, from_item,
+    Batch, Store, StoreError, StoredWebhook, Token, from_item,
     keys::{BY_APP, IndexKey, index_sk},
     text, to_item,
 };
-use crate::domain::{AppRemoval, Generation, RemovalTarget, Webhook};
+use crate::domain::{AppRemoval, Generation, RemovalTarget};
 
 /// How many webhooks and tokens are in a page: as many as one call reads.
 const PAGE_KEYS: i32 = 100;
@@ -16,7 +16,7 @@ const PAGE_KEYS: i32 = 100;
 #[derive(Debug, Clone)]
 pub enum Possession {
     /// A webhook.
-    Webhook(Box<Webhook>),
+    Webhook(Box<StoredWebhook>),
     /// A token.
     Token(Token),
 }
@@ -36,7 +36,7 @@ impl Possession {
     /// Under which the app was given or created it.
     fn generation(&self) -> Generation {
         match self {
-            Self::Webhook(webhook) => webhook.generation,
+            Self::Webhook(stored) => stored.webhook.generation,
             Self::Token(token) => token.member.generation,
         }
     }

@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::types::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Item, REMOVED_KEPT, Store, StoreError, from_item,
+    Item, Store, StoreError, from_item,
     keys::{Key, WEBHOOK_PREFIX, index_sk, webhook_of, webhook_sk},
     number, text, to_item, to_value,
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Health, Installation, Pattern, Timestamp, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Event, Installation, Objects, Pattern, UserId, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -38,7 +38,7 @@ pub(super) struct WebhookItem {
 pub struct StoredWebhook {
     /// The webhook.
     pub webhook: Webhook,
-    revision: u64,
+    pub(super) revision: u64,
 }
 
 impl From<WebhookItem> for StoredWebhook {
@@ -81,8 +81,8 @@ struct RouteItem {
 
 impl Route {
     /// Whether the event is for the webhook.
-    pub fn wants(&self, event: &Event) -> bool {
-        self.pattern.matches(event) && event.is_permitted(&self.user)
+    pub fn wants(&self, event: &Event, objects: &Objects) -> bool {
+        self.pattern.matches(event, objects) && event.is_permitted(&self.user)
     }
 }
 
@@ -106,13 +106,13 @@ pub enum Creation {
     NotInstalled,
 }
 
-/// Whether a webhook was removed by this call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
+/// Whether a webhook was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
     /// It was.
-    Removed,
-    /// It was gone already.
-    AlreadyGone,
+    Written,
+    /// Somebody else changed or removed it meanwhile: decide again.
+    Meanwhile(Box<StoredWebhook>),
 }
 
 /// Some of a company's webhooks.
@@ -213,48 +213,11 @@ impl Store {
         Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
     }
 
-    /// Removes a webhook: its mark, its route and its place in the quota, all or nothing. The item stays for a week.
-    ///
-    /// # Errors
-    ///
-    /// If DynamoDB does not answer.
-    pub async fn remove_webhook(
-        &self,
-        webhook: &Webhook,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<Removal, StoreError> {
-        let actions = vec![
-            Update::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
-                .update_expression(
-                    "SET webhook.removed_at = :now, webhook.remove_reason = :reason, #ttl = :ttl \
-                     REMOVE installation ADD revision :one",
-                )
-                .condition_expression("attribute_exists(pk) AND attribute_not_exists(webhook.removed_at)")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_values(":now", number(now.as_ms()))
-                .expression_attribute_values(":reason", text(reason))
-                .expression_attribute_values(":ttl", number((now + REMOVED_KEPT).as_secs()))
-                .expression_attribute_values(":one", number(1))
-                .action()?,
-            Delete::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
-                .action()?,
-            Update::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(quota_key(webhook).into_item()))
-                .update_expression("ADD #count :less")
-                .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":less", number(-1))
-                .action()?,
-        ];
-        Ok(match self.transact("removing a webhook", actions).await? {
-            Transacted::Done => Removal::Removed,
-            Transacted::Refused(_) => Removal::AlreadyGone,
-        })
+    pub(super) fn delete_route(&self, webhook: &Webhook) -> Result<TransactWriteItem, StoreError> {
+        Delete::builder()
+            .table_name(&self.webhooks)
+            .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
+            .action()
     }
 
     /// A webhook of a company, removed ones included, read consistently.
@@ -271,6 +234,45 @@ impl Store {
         let get = get.set_key(Some(Key::webhook(company, webhook).into_item()));
         let found = get.send().await.map_err(StoreError::call("GetItem"))?;
         found.item.map(stored_webhook).transpose()
+    }
+
+    /// Changes a webhook and its route, all or nothing, on condition that it still is what was read.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn change_webhook(
+        &self,
+        read: &StoredWebhook,
+        changed: &Webhook,
+    ) -> Result<Changed, StoreError> {
+        let before = &read.webhook;
+        let mut actions = vec![
+            Update::builder()
+                .table_name(&self.webhooks)
+                .set_key(Some(Key::webhook(&before.company, before.id).into_item()))
+                .update_expression("SET webhook = :webhook ADD revision :one")
+                .condition_expression("revision = :revision")
+                .expression_attribute_values(":webhook", to_value(changed)?)
+                .expression_attribute_values(":revision", number(read.revision))
+                .expression_attribute_values(":one", number(1))
+                .return_values_on_condition_check_failure(OnFailure::AllOld)
+                .action()?,
+        ];
+        if changed.enabled {
+            actions.push(self.put_route(changed)?);
+        }
+        let moves = changed.pattern.object != before.pattern.object;
+        if before.enabled && (moves || !changed.enabled) {
+            actions.push(self.delete_route(before)?);
+        }
+        let Transacted::Refused(mut refusals) = self.transact("changing a webhook", actions).await? else {
+            return Ok(Changed::Written);
+        };
+        match refusals.first_mut().and_then(|refusal| refusal.item.take()) {
+            Some(item) => Ok(Changed::Meanwhile(Box::new(stored_webhook(item)?))),
+            None => Err(StoreError::Contention { operation: "changing a webhook" }),
+        }
     }
 
     /// The webhooks of a company behind `after` that are not removed and are `wanted`, at most `limit`.
@@ -351,38 +353,9 @@ impl Store {
         let next = found.last_evaluated_key.and_then(|key| webhook_of(key.get("sk")?.as_s().ok()?));
         Ok((routes, next))
     }
-
-    /// Writes a health, unless somebody else changed the webhook since it was read or removed it. `false` then: what is
-    /// to be written has to be decided again, or is of no use any more.
-    ///
-    /// # Errors
-    ///
-    /// If DynamoDB does not answer.
-    pub async fn write_health(&self, read: &StoredWebhook, health: &Health) -> Result<bool, StoreError> {
-        let update = self.health_update(read, health)?;
-        Ok(matches!(self.transact("writing a health", vec![update]).await?, Transacted::Done))
-    }
-
-    /// The action that writes a health on condition that it is still what was read.
-    pub(super) fn health_update(
-        &self,
-        read: &StoredWebhook,
-        health: &Health,
-    ) -> Result<TransactWriteItem, StoreError> {
-        Update::builder()
-            .table_name(&self.webhooks)
-            .set_key(Some(Key::webhook(&read.webhook.company, read.webhook.id).into_item()))
-            .update_expression("SET webhook.health = :health ADD revision :one")
-            .condition_expression("revision = :revision AND attribute_not_exists(webhook.removed_at)")
-            .expression_attribute_values(":health", to_value(health)?)
-            .expression_attribute_values(":revision", number(read.revision))
-            .expression_attribute_values(":one", number(1))
-            .return_values_on_condition_check_failure(OnFailure::AllOld)
-            .action()
-    }
 }
 
-fn quota_key(webhook: &Webhook) -> Key {
+pub(super) fn quota_key(webhook: &Webhook) -> Key {
     Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner, webhook.generation)
 }
 

@@ -8,6 +8,7 @@
 //! calls differ from run to run.
 
 pub mod connector;
+pub mod counts;
 pub mod dynamodb;
 pub mod events;
 pub mod port;
@@ -21,6 +22,7 @@ use http::{HeaderValue, Response, header};
 use knockback::clock::{Clock, Entropy};
 
 use self::{
+    counts::{Counter, Counts},
     dynamodb::{TableService, TablesError},
     events::{EventService, SinkError, TargetSink},
     sqs::{JournalError, Sqs},
@@ -40,6 +42,7 @@ pub struct AwsBox {
     pub tables: TableService,
     /// The event buses, their rules and targets.
     pub events: EventService,
+    counter: Counter,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -88,15 +91,25 @@ impl AwsBox {
         };
         let sqs = Arc::new(sqs);
         let events = EventService::new(Arc::new(QueueSink(Arc::clone(&sqs))), clock, Arc::clone(&entropy));
-        Ok(Self { sqs, tables, events, entropy })
+        Ok(Self { sqs, tables, events, counter: Counter::default(), entropy })
+    }
+
+    /// The calls so far, and the units that they consumed.
+    pub fn counts(&self) -> Counts {
+        self.counter.counts()
     }
 
     /// Answers one call; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessage`.
     pub async fn call(&self, target: &str, body: Bytes) -> Answer {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+        self.counter.call(target);
         match service {
             SQS => self.sqs.call(operation, &body).await,
-            DYNAMODB => self.tables.call(operation, &body),
+            DYNAMODB => {
+                let (answer, consumed) = self.tables.call_metered(operation, &body);
+                self.counter.consumed(target, consumed);
+                answer
+            }
             EVENTBRIDGE => self.events.call(operation, &body),
             _ => Answer::error(
                 400,
@@ -149,5 +162,24 @@ mod tests {
             let body = String::from_utf8_lossy(response.body());
             assert!(body.contains("UnknownOperationException"), "{target}: {body}");
         }
+    }
+
+    #[tokio::test]
+    async fn calls_are_counted_with_what_they_consume_whatever_they_are_answered() {
+        let aws_box = AwsBox::open(None, Arc::new(SystemClock), Arc::new(SystemEntropy)).expect("a box");
+        let table = r#"{"TableName":"things","BillingMode":"PAY_PER_REQUEST",
+            "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"}],
+            "AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"}]}"#;
+        aws_box.call("DynamoDB_20120810.CreateTable", Bytes::from(table)).await;
+        let before = aws_box.counts();
+        let get = r#"{"TableName":"things","Key":{"pk":{"S":"p"}}}"#;
+        for _ in 0..2 {
+            aws_box.respond("DynamoDB_20120810.GetItem", Bytes::from(get)).await;
+        }
+        aws_box.respond("AmazonSQS.SendMessage", Bytes::from(r#"{"QueueUrl":"http://box/0/queue"}"#)).await;
+        let counts = aws_box.counts().since(&before);
+        let calls: Vec<_> = counts.all_calls().collect();
+        assert_eq!(calls, [("AmazonSQS.SendMessage", 1), ("DynamoDB_20120810.GetItem", 2)]);
+        assert_eq!(counts.units_of("things"), counts::Units { read: 1.0, write: 0.0 });
     }
 }

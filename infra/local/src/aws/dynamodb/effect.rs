@@ -83,7 +83,8 @@ fn transaction(request: &Value) -> Vec<Written> {
         .collect()
 }
 
-fn written(action: &Value, key: &str) -> Option<Written> {
+/// What a request, or an action of a transaction, writes; `key` is where its key is.
+pub(super) fn written(action: &Value, key: &str) -> Option<Written> {
     Some(Written { table: action["TableName"].as_str()?.to_owned(), key: read(&action[key])? })
 }
 

@@ -3,11 +3,12 @@
 //! A request comes in as AWS's JSON and is run by `operations`. Two things are the box's own. Index reads lag,
 //! if told to (`replica`): AWS's secondary indexes are eventually consistent, and code that reads one right after
 //! a write must be shown to stand that. Items whose time to live is over are deleted by `expiry`, on the clock
-//! that is handed in and only when asked.
+//! that is handed in and only when asked. What calls cost is told by `capacity`.
 //!
 //! Reads of a table itself never lag, whether they ask for a consistent read or not. The ten minutes for which
 //! dynoxide remembers a `ClientRequestToken`, and creation times in table descriptions, are the machine's time.
 
+mod capacity;
 mod effect;
 mod expiry;
 mod operations;
@@ -24,8 +25,8 @@ use std::{
 use dynoxide::{Database, DynoxideError};
 use knockback::clock::Clock;
 
-use self::{effect::Effect, replica::Replica};
-use super::wire::Answer;
+use self::{effect::Effect, operations::Done, replica::Replica};
+use super::{counts::Consumed, wire::Answer};
 
 /// DynamoDB: all tables of the box.
 ///
@@ -104,11 +105,22 @@ impl TableService {
 
     /// Answers one call; `operation` is what follows `DynamoDB_20120810.` in `x-amz-target`.
     pub fn call(&self, operation: &str, body: &[u8]) -> Answer {
-        let result = match std::str::from_utf8(body) {
-            Ok(body) => self.run(operation, body),
-            Err(_) => Err(DynoxideError::SerializationException(String::new())),
+        self.call_metered(operation, body).0
+    }
+
+    /// Answers one call as [`Self::call`] does, and says what it consumed.
+    pub fn call_metered(&self, operation: &str, body: &[u8]) -> (Answer, Vec<Consumed>) {
+        let Ok(body) = std::str::from_utf8(body) else {
+            let error = DynoxideError::SerializationException(String::new());
+            return (operations::answer(operation, Err(error)), Vec::new());
         };
-        operations::answer(operation, result)
+        match self.run(operation, body) {
+            Ok(Done { body, consumed }) => (operations::answer(operation, Ok(body)), consumed),
+            Err(error) => {
+                let consumed = capacity::of_refused(&self.tables, operation, body, &error);
+                (operations::answer(operation, Err(error)), consumed)
+            }
+        }
     }
 
     /// Lets queries and scans of indexes answer as of `lag` ago; zero, as at first, makes them see every write.
@@ -140,7 +152,7 @@ impl TableService {
         expiry::sweep(self).map_err(|source| TablesError::Failed { doing: "swept", source })
     }
 
-    fn run(&self, operation: &str, body: &str) -> Result<Vec<u8>, DynoxideError> {
+    fn run(&self, operation: &str, body: &str) -> Result<Done, DynoxideError> {
         let replica = self.replica.read().unwrap_or_else(PoisonError::into_inner);
         let Some(replica) = &*replica else {
             return operations::run(&self.tables, operation, body);

@@ -3,29 +3,60 @@
 //! dynoxide words its refusals as AWS does, but keeps the reading of a request's JSON to its own server, so
 //! `read` stands in for that: which error a malformed request gets is AWS's, its text only nearly.
 
-use dynoxide::{Database, DynoxideError};
+use dynoxide::{
+    Database, DynoxideError,
+    actions::{
+        batch_get_item::BatchGetItemRequest, batch_write_item::BatchWriteItemRequest,
+        delete_item::DeleteItemRequest, get_item::GetItemRequest, put_item::PutItemRequest,
+        query::QueryRequest, scan::ScanRequest, transact_get_items::TransactGetItemsRequest,
+        transact_write_items::TransactWriteItemsRequest, update_item::UpdateItemRequest,
+    },
+};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::aws::wire::Answer;
+use super::capacity::{Axis, Report, ask};
+use crate::aws::{counts::Consumed, wire::Answer};
 
-/// Runs `operation` on `tables` and returns the body of its answer.
-pub(super) fn run(tables: &Database, operation: &str, body: &str) -> Result<Vec<u8>, DynoxideError> {
+/// An operation that succeeded.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// The body of its answer.
+    pub(super) body: Vec<u8>,
+    /// What it cost.
+    pub(super) consumed: Vec<Consumed>,
+}
+
+/// Runs an operation that consumes units.
+macro_rules! metered {
+    ($tables:ident.$operation:ident($request:ty), $axis:expr, $body:ident) => {{
+        let mut request: $request = read($body)?;
+        let asked = ask(&mut request.return_consumed_capacity);
+        let mut response = $tables.$operation(request)?;
+        let consumed = response.consumed_capacity.charge(asked, $axis);
+        Ok(Done { consumed, ..write(&response)? })
+    }};
+}
+
+/// Runs `operation` on `tables`.
+pub(super) fn run(tables: &Database, operation: &str, body: &str) -> Result<Done, DynoxideError> {
     match operation {
         "CreateTable" => write(&tables.create_table(read(body)?)?),
         "DeleteTable" => write(&tables.delete_table(read(body)?)?),
         "DescribeTable" => write(&tables.describe_table(read(body)?)?),
         "UpdateTable" => write(&tables.update_table(read(body)?)?),
         "ListTables" => write(&tables.list_tables(read(body)?)?),
-        "PutItem" => write(&tables.put_item(read(body)?)?),
-        "GetItem" => write(&tables.get_item(read(body)?)?),
-        "UpdateItem" => write(&tables.update_item(read(body)?)?),
-        "DeleteItem" => write(&tables.delete_item(read(body)?)?),
-        "Query" => write(&tables.query(read(body)?)?),
-        "Scan" => write(&tables.scan(read(body)?)?),
-        "BatchGetItem" => write(&tables.batch_get_item(read(body)?)?),
-        "BatchWriteItem" => write(&tables.batch_write_item(read(body)?)?),
-        "TransactGetItems" => write(&tables.transact_get_items(read(body)?)?),
-        "TransactWriteItems" => write(&tables.transact_write_items(read(body)?)?),
+        "PutItem" => metered!(tables.put_item(PutItemRequest), Axis::Write, body),
+        "GetItem" => metered!(tables.get_item(GetItemRequest), Axis::Read, body),
+        "UpdateItem" => metered!(tables.update_item(UpdateItemRequest), Axis::Write, body),
+        "DeleteItem" => metered!(tables.delete_item(DeleteItemRequest), Axis::Write, body),
+        "Query" => metered!(tables.query(QueryRequest), Axis::Read, body),
+        "Scan" => metered!(tables.scan(ScanRequest), Axis::Read, body),
+        "BatchGetItem" => metered!(tables.batch_get_item(BatchGetItemRequest), Axis::Read, body),
+        "BatchWriteItem" => metered!(tables.batch_write_item(BatchWriteItemRequest), Axis::Write, body),
+        "TransactGetItems" => metered!(tables.transact_get_items(TransactGetItemsRequest), Axis::Read, body),
+        "TransactWriteItems" => {
+            metered!(tables.transact_write_items(TransactWriteItemsRequest), Axis::Write, body)
+        }
         "UpdateTimeToLive" => write(&tables.update_time_to_live(read(body)?)?),
         "DescribeTimeToLive" => write(&tables.describe_time_to_live(read(body)?)?),
         "TagResource" => write(&tables.tag_resource(read(body)?)?),
@@ -65,8 +96,11 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, DynoxideError> {
     serde_json::from_str(body).map_err(|error| misread(&error))
 }
 
-fn write(response: &impl Serialize) -> Result<Vec<u8>, DynoxideError> {
-    serde_json::to_vec(response).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+fn write(response: &impl Serialize) -> Result<Done, DynoxideError> {
+    match serde_json::to_vec(response) {
+        Ok(body) => Ok(Done { body, consumed: Vec::new() }),
+        Err(error) => Err(DynoxideError::InternalServerError(error.to_string())),
+    }
 }
 
 /// The error for a request that is no JSON of the operation's shape. dynoxide's readers say by a prefix which

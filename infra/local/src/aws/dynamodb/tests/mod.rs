@@ -1,5 +1,6 @@
 //! The service as the SDK would call it.
 
+mod capacity;
 mod lag;
 mod tables;
 

@@ -1,17 +1,21 @@
 //! Reads template.yaml: what is deployed to AWS is what the box is filled with.
 //!
-//! Only what the box has is read: tables, queues, the bus with its rules, and which queue feeds which function.
+//! Only what the box has is read: tables, queues, the bus with its rules, which queue feeds which function, and which
+//! schedule fires it.
 //! References are resolved as CloudFormation does; what refers to anything else becomes null.
+
+mod schedules;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
+pub use self::schedules::Schedule;
 use crate::aws::sqs::{ACCOUNT, REGION};
 
 /// The template of this very build.
-pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
 /// What the box is filled with.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,6 +30,8 @@ pub struct Stack {
     pub rules: Vec<(Value, Value)>,
     /// Which queue feeds which function.
     pub mappings: Vec<Mapping>,
+    /// What runs again and again.
+    pub schedules: Vec<Schedule>,
 }
 
 /// An event source mapping: the messages of a queue are a function's input.
@@ -57,6 +63,16 @@ pub enum TemplateError {
         /// What it lacks.
         property: &'static str,
     },
+    /// A schedule cannot be done on the box, or at all.
+    #[error("{function}: the schedule {schedule} cannot be used: {reason}")]
+    Schedule {
+        /// The function.
+        function: String,
+        /// The schedule.
+        schedule: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl Stack {
@@ -85,7 +101,10 @@ impl Stack {
                     let targets = properties.get("Targets").cloned().ok_or_else(|| missing("Targets"))?;
                     stack.rules.push((rule, json!({"Rule": name, "EventBusName": bus, "Targets": targets})));
                 }
-                "AWS::Serverless::Function" => stack.mappings.extend(mappings(name, &properties)),
+                "AWS::Serverless::Function" => {
+                    stack.mappings.extend(mappings(name, &properties));
+                    stack.schedules.extend(schedules::schedules(name, &properties)?);
+                }
                 _ => {}
             }
         }

@@ -1,0 +1,151 @@
+//! What a caller asks for when they change a webhook: fields that are left out stay as they are.
+
+use super::{
+    AddressPolicy, FieldErrors, Objects, Pattern, Sealed, Secret, Target, Version, Webhook,
+    fields::Fields,
+    subscription::{TEXT_CHARS_MAX, credentials, target, word},
+};
+
+/// A checked request to change a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amendment {
+    /// Where to.
+    pub target: Option<Target>,
+    /// HTTP Basic password; `Some(None)` takes it away.
+    pub http_auth_password: Option<Option<Secret>>,
+    action: Option<String>,
+    object: Option<String>,
+    name: Option<Option<String>>,
+    http_auth_user: Option<Option<String>>,
+    enabled: Option<bool>,
+}
+
+impl Amendment {
+    /// Reads a request to change a webhook of this version. Unknown fields are ignored; `null` takes away what a webhook
+    /// can be without.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it, by field.
+    pub fn parse(
+        json: &[u8],
+        version: Version,
+        addresses: &AddressPolicy,
+        objects: &Objects,
+    ) -> Result<Self, FieldErrors> {
+        let mut fields = Fields::parse(json, "")?;
+        for name in ["version", "user_id"] {
+            if fields.raw(name).is_some() {
+                fields.refuse(name, "cannot be changed: create another webhook");
+            }
+        }
+        for name in ["subscription_url", "event_action", "event_object", "is_active"] {
+            if fields.is_cleared(name) {
+                fields.refuse(name, "must not be null");
+            }
+        }
+        let action = word(&mut fields, "event_action", |word| Pattern::check_action(version, word).err());
+        let object =
+            word(&mut fields, "event_object", |word| Pattern::check_object(version, objects, word).err());
+        let target = target(&mut fields, addresses);
+        let name = fields.text("name", TEXT_CHARS_MAX);
+        let (user, password) = credentials(&mut fields);
+        let enabled = fields.flag("is_active");
+        let amendment = Self {
+            target,
+            action,
+            object,
+            name: clearable(&fields, "name", name),
+            http_auth_user: clearable(&fields, "http_auth_user", user),
+            http_auth_password: clearable(&fields, "http_auth_password", password),
+            enabled,
+        };
+        fields.finish(|| Some(amendment))
+    }
+
+    /// The webhook as it is to be; `password` is the sealed one, where the amendment has one.
+    pub fn apply(&self, webhook: &Webhook, password: Option<Sealed>) -> Webhook {
+        let mut changed = webhook.clone();
+        if let Some(target) = &self.target {
+            changed.url.clone_from(&target.url);
+        }
+        if let Some(action) = &self.action {
+            changed.pattern.action.clone_from(action);
+        }
+        if let Some(object) = &self.object {
+            changed.pattern.object.clone_from(object);
+        }
+        if let Some(name) = &self.name {
+            changed.name.clone_from(name);
+        }
+        if let Some(user) = &self.http_auth_user {
+            changed.http_auth_user.clone_from(user);
+        }
+        if self.http_auth_password.is_some() {
+            changed.http_auth_password = password;
+        }
+        changed.enabled = self.enabled.unwrap_or(webhook.enabled);
+        changed
+    }
+}
+
+/// A field that `null` takes away.
+fn clearable<T>(fields: &Fields<'_>, name: &str, value: Option<T>) -> Option<Option<T>> {
+    if fields.is_cleared(name) { Some(None) } else { value.map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::test_values::webhook;
+
+    fn parse(json: &str) -> Result<Amendment, Vec<String>> {
+        Amendment::parse(json.as_bytes(), Version::V2, &AddressPolicy::default(), &Objects::default())
+            .map_err(|errors| errors.by_field().keys().cloned().collect())
+    }
+
+    #[test]
+    fn what_is_left_out_stays_and_null_takes_away() {
+        let mut webhook = webhook("1", "10", None);
+        webhook.name = Some("mine".to_owned());
+        webhook.http_auth_user = Some("ann".to_owned());
+        webhook.http_auth_password = Some(Sealed("old".to_owned()));
+        assert_eq!(parse("{}").expect("an amendment").apply(&webhook, None), webhook);
+
+        let amendment =
+            parse(r#"{"name":null,"http_auth_password":null,"event_object":"person","is_active":0}"#);
+        let changed = amendment.expect("an amendment").apply(&webhook, None);
+        assert_eq!((&changed.name, &changed.http_auth_password, changed.enabled), (&None, &None, false));
+        assert_eq!((&*changed.pattern.action, &*changed.pattern.object), ("change", "person"));
+        assert_eq!((&changed.http_auth_user, &changed.url), (&webhook.http_auth_user, &webhook.url));
+
+        let amendment = parse(r#"{"http_auth_password":"new","subscription_url":"https://e.example/x"}"#);
+        let amendment = amendment.expect("an amendment");
+        assert_eq!(amendment.http_auth_password, Some(Some(Secret("new".to_owned()))));
+        let changed = amendment.apply(&webhook, Some(Sealed("new, sealed".to_owned())));
+        assert_eq!(changed.http_auth_password, Some(Sealed("new, sealed".to_owned())));
+        assert_eq!(changed.url, "https://e.example/x");
+    }
+
+    #[test]
+    fn what_creation_refuses_is_refused_here_and_what_cannot_be_changed_too() {
+        let json = r#"{"subscription_url":"nope","event_action":"added","event_object":"deals","name":7,
+            "http_auth_user":"a:b","is_active":2,"version":"1.0","user_id":11}"#;
+        let expected = [
+            "event_action",
+            "event_object",
+            "http_auth_user",
+            "is_active",
+            "name",
+            "subscription_url",
+            "user_id",
+            "version",
+        ];
+        assert_eq!(parse(json).expect_err("all wrong"), expected);
+        let nulls = r#"{"subscription_url":null,"event_action":null,"event_object":null,"is_active":null}"#;
+        assert_eq!(
+            parse(nulls).expect_err("nothing of it can be taken away"),
+            ["event_action", "event_object", "is_active", "subscription_url"]
+        );
+    }
+}
