@@ -1,5 +1,6 @@
 //! What system tests are written with: all of Knockback on a box, receivers, and a clock that only tests move.
 
+mod announcements;
 mod items;
 mod queues;
 mod random;
@@ -7,6 +8,7 @@ mod raw;
 mod receiver;
 mod world;
 
+pub use announcements::Announced;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
 pub use world::{Reply, START, World};

@@ -1,5 +1,6 @@
 //! Knockback as a whole: its handlers on AWS in a box, with receivers on this machine, in virtual time.
 
+mod announcements;
 mod answers;
 mod apps;
 mod bans;
@@ -20,4 +21,5 @@ mod receivers;
 mod removals;
 mod retries;
 mod secrets;
+mod sweeps;
 mod tokens;

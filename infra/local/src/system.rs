@@ -169,6 +169,10 @@ impl System {
         // What a function returns as an error ends this firing only.
         let fired: Result<(), Box<dyn Error + Send + Sync>> = async {
             match function.as_str() {
+                "Sweeper" => {
+                    let request = serde_json::from_value(schedule.input.clone())?;
+                    Ok(sweeper::handle(&self.context, &request).await.map(drop)?)
+                }
                 "Fanout" | "Deliver" => Err("the function takes messages of a queue only".into()),
                 _ => Err("the function is not here".into()),
             }

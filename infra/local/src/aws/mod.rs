@@ -15,7 +15,11 @@ pub mod port;
 pub mod sqs;
 pub mod wire;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -43,6 +47,7 @@ pub struct AwsBox {
     /// The event buses, their rules and targets.
     pub events: EventService,
     counter: Counter,
+    refused: Mutex<BTreeSet<String>>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -91,7 +96,7 @@ impl AwsBox {
         };
         let sqs = Arc::new(sqs);
         let events = EventService::new(Arc::new(QueueSink(Arc::clone(&sqs))), clock, Arc::clone(&entropy));
-        Ok(Self { sqs, tables, events, counter: Counter::default(), entropy })
+        Ok(Self { sqs, tables, events, counter: Counter::default(), refused: Mutex::default(), entropy })
     }
 
     /// The calls so far, and the units that they consumed.
@@ -99,10 +104,27 @@ impl AwsBox {
         self.counter.counts()
     }
 
+    /// Refuses an operation from now on, such as `AWSEvents.PutEvents`: as AWS does if a role may not call it.
+    pub fn refuse(&self, target: &str) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned());
+    }
+
+    /// Takes an operation again.
+    pub fn permit(&self, target: &str) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
+    }
+
     /// Answers one call; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessage`.
     pub async fn call(&self, target: &str, body: Bytes) -> Answer {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
         self.counter.call(target);
+        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(target) {
+            return Answer::error(
+                400,
+                "AccessDeniedException",
+                &format!("not authorized to perform {target}"),
+            );
+        }
         match service {
             SQS => self.sqs.call(operation, &body).await,
             DYNAMODB => {

@@ -1,0 +1,208 @@
+//! The sweeper: it deletes what is stale, and wakes what waits (facts: Pipedrive, Delivery policy).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{Receiver, START, World};
+
+const HOUR: Duration = Duration::from_hours(1);
+const BAN: Duration = Duration::from_mins(30);
+
+/// A world that listens to the bus, with a webhook, its receiver, which answers `status`, and its owner's token.
+async fn answering(status: u16) -> (World, Receiver, Value, String) {
+    let world = World::new().await;
+    world.listen().await;
+    let receiver = world.receiver().await;
+    receiver.answers(status);
+    let owner = world.owner().await;
+    let webhook = world.subscribe(&owner, &receiver.url(), json!({})).await;
+    (world, receiver, webhook, owner)
+}
+
+/// Lets so many hours pass, with an event in the middle of each.
+async fn hours(world: &World, count: u32) {
+    for _ in 0..count {
+        world.run_for(HOUR / 2).await;
+        world.report(json!({})).await;
+        world.run_for(HOUR / 2).await;
+    }
+}
+
+async fn is_there(world: &World, owner: &str) -> bool {
+    !world.webhooks(owner).await.is_empty()
+}
+
+#[tokio::test]
+async fn three_days_of_failing_delete_a_webhook_and_one_success_saves_it() {
+    let (world, receiver, webhook, owner) = answering(500).await;
+    // Ten events at the half of each hour: a ban each hour, which is over at the full hour.
+    for _ in 0..71 {
+        world.run_for(HOUR / 2).await;
+        for _ in 0..10 {
+            world.report(json!({})).await;
+        }
+        world.run_for(HOUR / 2).await;
+    }
+    let bans = world.announced();
+    let count = |kind: &str| bans.iter().filter(|announced| announced.kind == kind).count();
+    assert_eq!((count("webhook.banned"), count("webhook.reactivated"), bans.len()), (71, 71, 142));
+    assert_eq!(receiver.received().len(), 71 * 10 * 4);
+
+    // One success, 71 hours after the first failure.
+    receiver.answers(200);
+    world.run_for(HOUR / 2).await;
+    world.report(json!({})).await;
+    world.settle().await;
+    assert_eq!(world.health(&webhook).await["failing_since"], json!(null));
+    receiver.answers(500);
+    world.run_for(HOUR / 2).await;
+
+    // Failing again from half past hour 72 on, for 72 hours: the first hourly sweep after that is at hour 145.
+    hours(&world, 72).await;
+    world.run_for(HOUR / 2).await;
+    world.report(json!({})).await;
+    world.run_for(HOUR / 2 - Duration::from_millis(1)).await;
+    assert!(is_there(&world, &owner).await);
+    world.announced();
+    world.run_for(Duration::from_millis(1)).await;
+    assert_eq!(world.system.context.now(), START + HOUR * 145);
+    assert!(!is_there(&world, &owner).await);
+    let deleted = world.announced();
+    assert_eq!(deleted.iter().map(|event| &*event.kind).collect::<Vec<_>>(), ["webhook.deleted"]);
+    assert_eq!(deleted[0].detail["reason"], "stale");
+    assert_eq!(deleted[0].detail["failing_since"], (START + HOUR * 72 + HOUR / 2).to_string());
+    let shown = world.read(&owner, &webhook).await;
+    assert_eq!((&shown["remove_reason"], &shown["is_active"]), (&json!("stale"), &json!(0)));
+
+    // It is gone like any other: no event reaches it, and its place is free.
+    let before = receiver.received().len();
+    world.report(json!({})).await;
+    world.run_to_rest().await;
+    assert_eq!(receiver.received().len(), before);
+    let quota = world.items().await.into_iter().find(|item| item["sk"] == "Q##10");
+    assert_eq!(quota.expect("a quota")["count"], 0);
+}
+
+#[tokio::test]
+async fn a_webhook_that_failed_on_friday_and_heard_nothing_since_is_there_on_monday() {
+    let (world, _, webhook, owner) = answering(500).await;
+    world.run_for(HOUR * 36).await;
+    world.report(json!({})).await;
+    world.run_for(HOUR * 84).await;
+    assert!(is_there(&world, &owner).await);
+    let since = world.health(&webhook).await["failing_since"].as_i64();
+    assert!(
+        since.is_some_and(|since| since + 72 * 3_600_000 < world.system.context.now().as_ms()),
+        "it was looked at"
+    );
+}
+
+#[tokio::test]
+async fn every_message_twice_and_an_hourly_sweep_twice_delete_a_stale_webhook_once() {
+    let (world, _, _, owner) = answering(500).await;
+    for _ in 0..73 {
+        world.report(json!({})).await;
+        world.run_for(HOUR - Duration::from_secs(1)).await;
+        world.run_for(Duration::from_secs(1)).await;
+        for schedule in &world.system.schedules {
+            assert!(world.system.fire(schedule).await);
+        }
+    }
+    assert!(!is_there(&world, &owner).await);
+    let deleted = world.announced();
+    assert_eq!(deleted.iter().filter(|event| event.kind == "webhook.deleted").count(), 1);
+    let quota = world.items().await.into_iter().find(|item| item["sk"] == "Q##10");
+    assert_eq!(quota.expect("a quota")["count"], 0);
+}
+
+#[tokio::test]
+async fn the_policys_number_decides() {
+    let policies = knockback::domain::Policies::default().with("pipedrive.stale=2h").expect("a policy");
+    let world = World::with(policies, None).await;
+    let receiver = world.receiver().await;
+    receiver.answers(500);
+    let owner = world.owner().await;
+    world.subscribe(&owner, &receiver.url(), json!({})).await;
+    hours(&world, 2).await;
+    assert!(is_there(&world, &owner).await);
+    hours(&world, 1).await;
+    assert!(!is_there(&world, &owner).await);
+}
+
+/// The retry after the failed original, as it is lost on its way.
+async fn lose_the_retry(world: &World) {
+    world.report(json!({})).await;
+    world.settle().await;
+    world.clock.advance(Duration::from_secs(3));
+    let lost = world.receive("RetriesQueue");
+    assert_eq!(lost.len(), 1);
+    world.delete("RetriesQueue", &lost);
+}
+
+#[tokio::test]
+async fn a_retry_whose_message_was_lost_is_made_within_minutes() {
+    let (world, receiver, _, _) = answering(500).await;
+    lose_the_retry(&world).await;
+    receiver.answers(200);
+    world.run_to_rest().await;
+    // Due at 3 s, it counts as lost at 303 s, and the next sweep comes at 600 s.
+    assert_eq!(receiver.times(), [0, 600_000]);
+}
+
+#[tokio::test]
+async fn however_long_a_queue_is_behind_it_is_not_filled_up() {
+    let (world, receiver, _, _) = answering(500).await;
+    lose_the_retry(&world).await;
+    // Nobody takes the sweeper's messages either, for a day.
+    for _ in 0..24 * 12 {
+        world.clock.advance(Duration::from_mins(5));
+        world.system.fire_due_schedules().await;
+    }
+    let depth = world.depth("RetriesQueue");
+    assert!((2..=10).contains(&depth), "{depth}");
+    receiver.answers(200);
+    world.run_to_rest().await;
+    assert_eq!(receiver.received().len(), 2, "and they start one attempt");
+}
+
+#[tokio::test]
+async fn a_wait_of_half_an_hour_takes_one_message_and_ends_to_the_second() {
+    let (world, receiver, webhook, _) = answering(500).await;
+    world.report(json!({"entity_id": "waits"})).await;
+    world.pump("EventsQueue").await;
+    let waits = world.receive("DeliveriesQueue");
+    world.delete("DeliveriesQueue", &waits);
+    world.run_for(Duration::from_secs(1)).await;
+    for _ in 0..10 {
+        world.report(json!({})).await;
+    }
+    world.settle().await;
+    world.run_for(Duration::from_secs(400)).await;
+    world.send_message("DeliveriesQueue", &waits[0].body);
+    world.settle().await;
+    receiver.answers(200);
+    assert_eq!(world.depth("RetriesQueue"), 0, "it is an item, and nothing else");
+    world.run_for(BAN / 2 + Duration::from_secs(300)).await;
+    // For the original, and for the announcement of the ban's end.
+    assert_eq!(world.depth("RetriesQueue"), 2);
+    world.run_to_rest().await;
+    let last = receiver.times().last().copied();
+    assert_eq!(last, Some(1_000 + i64::try_from(BAN.as_millis()).expect("small")));
+    assert_eq!(world.attempts(&webhook).await[0]["state"], "succeeded");
+}
+
+#[tokio::test]
+async fn an_index_that_lags_sweeps_nothing_that_has_recovered_meanwhile() {
+    let (world, receiver, webhook, owner) = answering(500).await;
+    hours(&world, 72).await;
+    // The next hourly sweep would delete it. Just before, a success that the index does not show.
+    assert!(is_there(&world, &owner).await);
+    world.run_for(HOUR - Duration::from_secs(5)).await;
+    world.system.aws.tables.set_index_lag(Duration::from_secs(10)).expect("a lag");
+    receiver.answers(200);
+    world.report(json!({})).await;
+    world.settle().await;
+    world.run_for(HOUR * 2).await;
+    assert!(is_there(&world, &owner).await);
+    assert_eq!(world.health(&webhook).await["failing_since"], json!(null));
+}
