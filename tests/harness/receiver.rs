@@ -35,7 +35,8 @@ struct Answers {
 
 impl Receiver {
     pub(crate) async fn start(clock: Arc<dyn Clock>) -> Self {
-        let server = MockServer::start().await;
+        // Not from wiremock's pool: what is still sent to a receiver that is gone must not reach another test.
+        let server = MockServer::builder().start().await;
         let state = Arc::new(Mutex::new(State { answer: ResponseTemplate::new(200), received: Vec::new() }));
         let answers = Answers { clock, state: Arc::clone(&state) };
         Mock::given(any()).respond_with(answers).mount(&server).await;

@@ -34,7 +34,7 @@ fn kinds(announced: &[Announced]) -> Vec<(&str, Timestamp)> {
 
 #[tokio::test]
 async fn a_ban_is_announced_at_once_and_its_end_to_the_second() {
-    let (world, _, webhook) = failing().await;
+    let (world, _receiver, webhook) = failing().await;
     world.run_for(Duration::from_secs(7)).await;
     report_ten(&world).await;
     world.settle().await;
@@ -61,7 +61,7 @@ async fn a_ban_is_announced_at_once_and_its_end_to_the_second() {
 
 #[tokio::test]
 async fn a_deletion_is_announced_with_its_reason_and_ends_what_was_to_come() {
-    let (world, _, webhook) = failing().await;
+    let (world, _receiver, webhook) = failing().await;
     report_ten(&world).await;
     world.settle().await;
     world.run_for(Duration::from_secs(60)).await;
@@ -79,7 +79,7 @@ async fn a_deletion_is_announced_with_its_reason_and_ends_what_was_to_come() {
 
 #[tokio::test]
 async fn however_often_messages_come_an_announcement_keeps_its_id() {
-    let (world, _, _) = failing().await;
+    let (world, _receiver, _) = failing().await;
     report_ten(&world).await;
     world.run_to_rest_with_every_message_twice().await;
     let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -95,7 +95,7 @@ async fn however_often_messages_come_an_announcement_keeps_its_id() {
 
 #[tokio::test]
 async fn who_dies_between_a_deletion_and_its_announcement_is_continued() {
-    let (world, _, webhook) = failing().await;
+    let (world, _receiver, webhook) = failing().await;
     let store = &world.system.context.store;
     let (company, id) = ("1".parse().expect("an id"), webhook["id"].to_string().parse().expect("an id"));
     let stored = store.webhook(&company, id).await.expect("an answer").expect("a webhook");
@@ -111,7 +111,7 @@ async fn who_dies_between_a_deletion_and_its_announcement_is_continued() {
 
 #[tokio::test]
 async fn who_dies_after_the_tenth_strike_is_continued() {
-    let (world, _, _) = failing().await;
+    let (world, _receiver, _) = failing().await;
     report_ten(&world).await;
     while !world.pump("EventsQueue").await.is_empty() {}
     world.system.aws.refuse("AWSEvents.PutEvents");
@@ -129,7 +129,7 @@ async fn who_dies_after_the_tenth_strike_is_continued() {
 
 #[tokio::test]
 async fn nothing_of_an_announcement_that_was_told_is_left() {
-    let (world, _, webhook) = failing().await;
+    let (world, _receiver, webhook) = failing().await;
     report_ten(&world).await;
     world.settle().await;
     let kept = async || {

@@ -62,7 +62,7 @@ async fn one_webhook_shows_how_it_fares_at_any_moment() {
 
 #[tokio::test]
 async fn a_webhook_that_is_gone_says_why() {
-    let (world, _, webhook, owner) = subscribed().await;
+    let (world, _receiver, webhook, owner) = subscribed().await;
     world.unsubscribe(&owner, &webhook).await;
     let shown = world.read(&owner, &webhook).await;
     assert_eq!(shown["remove_time"], json!(START.to_string()));
@@ -72,7 +72,7 @@ async fn a_webhook_that_is_gone_says_why() {
 
 #[tokio::test]
 async fn a_change_is_answered_with_the_webhook_as_it_is_now() {
-    let (world, _, webhook, owner) = subscribed().await;
+    let (world, _receiver, webhook, owner) = subscribed().await;
     let changes = json!({"subscription_url": "http://127.0.0.1:2/new", "event_action": "delete",
         "event_object": "person", "name": "new", "http_auth_user": "ann", "http_auth_password": "pass"});
     let reply = change(&world, &owner, &webhook, changes.clone()).await;
@@ -160,7 +160,7 @@ async fn what_waits_goes_to_the_new_url_with_the_new_password() {
 
 #[tokio::test]
 async fn only_who_manages_a_webhook_reads_or_changes_it() {
-    let (world, _, webhook, owner) = subscribed().await;
+    let (world, _receiver, webhook, owner) = subscribed().await;
     let colleague = world.token(json!({"company_id": "1", "user_id": "11"})).await;
     let admin = world.token(json!({"company_id": "1", "user_id": "11", "admin": true})).await;
     let app = world.token(json!({"company_id": "1", "user_id": "10", "app": "crm"})).await;

@@ -12,6 +12,8 @@ use knockback::{
     telemetry::{ATTEMPT, chain},
 };
 
+use tokio::sync::Mutex;
+
 use crate::{
     Deliver,
     turn::{Due, Turn, TurnError},
@@ -32,7 +34,7 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
     if end.is_success() {
         log(&due, &end, None);
         // The success stands, whether or not the webhook's health can be written.
-        if let Err(error) = note_success(deliver, &due.webhook, &end).await {
+        if let Err(error) = note_success(deliver, due.current, &end).await {
             tracing::error!(webhook = %due.message.webhook, error = chain(&error), "a webhook's success was not noted");
         }
         return Ok(Turn::Succeeded(Box::new(attempt(AttemptState::Succeeded(end)))));
@@ -42,7 +44,7 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
 
 async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError> {
     let Due { message, event, .. } = due;
-    let (context, webhook) = (&deliver.context, &due.webhook.webhook);
+    let (context, webhook) = (&deliver.context, &due.webhook);
     let place = signing_secret_place(&webhook.company, webhook.id);
     let secret = context.key_ring.open(&webhook.signing_secret, &place)?;
     let secret = SigningSecret::parse(&secret).ok_or(TurnError::SigningSecret)?;
@@ -71,19 +73,27 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
 }
 
 /// Writes a success to the webhook where that is news.
-async fn note_success(deliver: &Deliver, read: &StoredWebhook, end: &AttemptEnd) -> Result<(), StoreError> {
+async fn note_success(
+    deliver: &Deliver,
+    current: &Mutex<StoredWebhook>,
+    end: &AttemptEnd,
+) -> Result<(), StoreError> {
     let store = &deliver.context.store;
-    let mut current = Some(read.clone());
+    let mut current = current.lock().await;
     for round in 0..TRIES {
-        let Some(webhook) = current.filter(|stored| stored.webhook.removed_at.is_none()) else {
+        if current.webhook.removed_at.is_some() {
             return Ok(());
-        };
-        let Some(health) = after_success(&webhook.webhook.health, end) else { return Ok(()) };
-        if store.write_health(&webhook, &health).await? {
+        }
+        let Some(health) = after_success(&current.webhook.health, end) else { return Ok(()) };
+        if store.write_health(&current, &health).await? {
+            *current = current.with_health(health);
             return Ok(());
         }
         store.back_off(round).await;
-        current = store.webhook(&webhook.webhook.company, webhook.webhook.id).await?;
+        let Some(webhook) = store.webhook(&current.webhook.company, current.webhook.id).await? else {
+            return Ok(());
+        };
+        *current = webhook;
     }
     Err(StoreError::Contention { operation: "noting a success" })
 }
@@ -97,7 +107,8 @@ async fn write_failure(
 ) -> Result<Turn, TurnError> {
     let (context, message) = (&deliver.context, due.message);
     let policy = &context.config.policies.pipedrive;
-    let mut webhook = Some(due.webhook.clone());
+    let mut current = due.current.lock().await;
+    let mut webhook = Some(current.clone());
     for round in 0..TRIES {
         let after =
             webhook.as_ref().map(|read| after_failure(policy, &read.webhook.health, message.attempt, end));
@@ -113,6 +124,10 @@ async fn write_failure(
         };
         match context.store.write_failure(&record, end.ended_at).await? {
             Failed::Written => {
+                if let (Some(read), Some(health)) = (&webhook, health) {
+                    *current = read.with_health(health.clone());
+                }
+                drop(current);
                 log(due, end, retry.map(|retry| retry.due));
                 if let Some(retry) = retry {
                     let alarm = message.alarm(retry.number, retry.due);
@@ -131,6 +146,7 @@ async fn write_failure(
             }
             Failed::WebhookChanged(changed) => {
                 context.store.back_off(round).await;
+                *current = (*changed).clone();
                 webhook = Some(*changed);
             }
             Failed::WebhookGone => webhook = None,

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod turn;
+mod webhooks;
 
 use std::collections::HashMap;
 
@@ -21,7 +22,10 @@ use knockback::{
     telemetry::chain,
 };
 
-use self::turn::{Turn, take_turn};
+use self::{
+    turn::{Turn, take_turn},
+    webhooks::Webhooks,
+};
 
 /// What deliver works with.
 #[derive(Debug, Clone)]
@@ -69,9 +73,11 @@ async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
             wanted.want_event(&message.company, &message.event_id);
         }
     }
-    match deliver.context.store.read(wanted).await {
-        Ok(read) => {
-            let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read));
+    let messages = records.iter().map(|record| &record.message);
+    let read = deliver.context.store.read(wanted).await;
+    match read.and_then(|read| Webhooks::of(messages, &read).map(|webhooks| (read, webhooks))) {
+        Ok((read, webhooks)) => {
+            let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read, &webhooks));
             let turns = join_all(turns).await;
             let mut succeeded = Vec::new();
             for (record, turn) in records.into_iter().zip(turns) {

@@ -1,14 +1,15 @@
 //! The turn of one attempt: whether it is made now, and by whom.
 
 use knockback::{
-    domain::{AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, gate, standing},
+    domain::{AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, Webhook, gate, standing},
     queues::{DeliveryMessage, SendError},
     seal::SealError,
     store::{About, Attempt, Batch, Claim, StoreError, StoredWebhook},
     telemetry::{ATTEMPT, chain},
 };
+use tokio::sync::Mutex;
 
-use crate::{Deliver, attempt::make_attempt};
+use crate::{Deliver, attempt::make_attempt, webhooks::Webhooks};
 
 /// What becomes of a message.
 #[derive(Debug)]
@@ -39,15 +40,23 @@ pub(crate) enum TurnError {
 /// An attempt that is about to be made.
 pub(crate) struct Due<'a> {
     pub(crate) message: &'a DeliveryMessage,
-    pub(crate) webhook: StoredWebhook,
+    /// The webhook as it was when the attempt began.
+    pub(crate) webhook: Webhook,
+    /// The webhook as it is now, as far as this batch has changed it.
+    pub(crate) current: &'a Mutex<StoredWebhook>,
     pub(crate) event: &'a Event,
     /// Who has claimed it; an original on the healthy path has no item, and nobody to claim it from.
     pub(crate) owner: Option<String>,
 }
 
 /// Takes the turn that a message is for. A failure of ours is logged here, once.
-pub(crate) async fn take_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) -> Turn {
-    match try_turn(deliver, message, read).await {
+pub(crate) async fn take_turn(
+    deliver: &Deliver,
+    message: &DeliveryMessage,
+    read: &Batch,
+    webhooks: &Webhooks,
+) -> Turn {
+    match try_turn(deliver, message, read, webhooks).await {
         Ok(turn) => turn,
         Err(error) => {
             tracing::error!(
@@ -63,7 +72,12 @@ pub(crate) async fn take_turn(deliver: &Deliver, message: &DeliveryMessage, read
     }
 }
 
-async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) -> Result<Turn, TurnError> {
+async fn try_turn(
+    deliver: &Deliver,
+    message: &DeliveryMessage,
+    read: &Batch,
+    webhooks: &Webhooks,
+) -> Result<Turn, TurnError> {
     let now = deliver.context.now();
     let state = read.attempt(&message.key())?;
     match standing(state.as_ref(), message.attempt, message.due, now) {
@@ -75,13 +89,19 @@ async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) ->
             return Ok(Turn::Over);
         }
     }
-    let webhook = standing_webhook(deliver, message, read).await?;
+    let current = webhooks.get(message);
+    let webhook = match current {
+        Some(current) => {
+            standing_webhook(deliver, message, read, current.lock().await.webhook.clone()).await?
+        }
+        None => None,
+    };
     let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
     let event = message.event.as_ref().or(kept.as_ref());
     let begun = Begun { deliver, message, event, state, now };
-    match gate(webhook.as_ref().map(|read| &read.webhook), message.attempt, message.accepted_at, now) {
-        Gate::Deliver => match (webhook, event) {
-            (Some(webhook), Some(event)) => begun.make(webhook, event).await,
+    match gate(webhook.as_ref(), message.attempt, message.accepted_at, now) {
+        Gate::Deliver => match (webhook.zip(current), event) {
+            (Some((webhook, current)), Some(event)) => begun.make(webhook, current, event).await,
             (Some(_), None) => begun.drop(DropReason::Expired).await,
             (None, _) => begun.drop(DropReason::Removed).await,
         },
@@ -90,21 +110,21 @@ async fn try_turn(deliver: &Deliver, message: &DeliveryMessage, read: &Batch) ->
     }
 }
 
-/// The message's webhook; an application webhook that the app has left behind is as good as gone.
+/// The webhook, unless it is an application webhook that its app has left behind: that is as good as gone.
 async fn standing_webhook(
     deliver: &Deliver,
     message: &DeliveryMessage,
     read: &Batch,
-) -> Result<Option<StoredWebhook>, StoreError> {
-    let Some(webhook) = read.webhook(&message.company, message.webhook)? else { return Ok(None) };
-    let Some(installation) = webhook.webhook.installation() else { return Ok(Some(webhook)) };
+    webhook: Webhook,
+) -> Result<Option<Webhook>, StoreError> {
+    let Some(installation) = webhook.installation() else { return Ok(Some(webhook)) };
     let installed = if message.installation.as_ref() == Some(&installation) {
         read.installed(&installation)?
     } else {
         // The message does not say so; so it was not known when the batch was read.
         deliver.context.store.installed(&installation).await?
     };
-    Ok(installed.keeps(webhook.webhook.generation).then_some(webhook))
+    Ok(installed.keeps(webhook.generation).then_some(webhook))
 }
 
 /// An attempt that a message has begun, and that is now made, delayed or dropped: on condition that its item still is
@@ -118,7 +138,12 @@ struct Begun<'a> {
 }
 
 impl Begun<'_> {
-    async fn make(&self, webhook: StoredWebhook, event: &Event) -> Result<Turn, TurnError> {
+    async fn make(
+        &self,
+        webhook: Webhook,
+        current: &Mutex<StoredWebhook>,
+        event: &Event,
+    ) -> Result<Turn, TurnError> {
         let Self { deliver, message, state, now, .. } = self;
         let mut owner = None;
         if let Some(state) = state {
@@ -129,7 +154,7 @@ impl Begun<'_> {
             }
             owner = Some(name);
         }
-        make_attempt(deliver, Due { message, webhook, event, owner }).await
+        make_attempt(deliver, Due { message, webhook, current, event, owner }).await
     }
 
     async fn wait(&self, until: Timestamp) -> Result<Turn, TurnError> {

@@ -12,7 +12,7 @@ use super::{
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Installation, Objects, Pattern, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Event, Health, Installation, Objects, Pattern, UserId, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -39,6 +39,14 @@ pub struct StoredWebhook {
     /// The webhook.
     pub webhook: Webhook,
     pub(super) revision: u64,
+}
+
+impl StoredWebhook {
+    /// The webhook once this health has been written to it.
+    #[must_use]
+    pub fn with_health(&self, health: Health) -> Self {
+        Self { webhook: Webhook { health, ..self.webhook.clone() }, revision: self.revision + 1 }
+    }
 }
 
 impl From<WebhookItem> for StoredWebhook {

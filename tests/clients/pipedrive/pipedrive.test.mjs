@@ -247,6 +247,43 @@ describe("Pipedrive's own client", { timeout: 120_000 }, () => {
     await owner.deleteWebhook({ id: kept.id });
   });
 
+  test("each version is created in its own words, and comes back exactly as it was sent", async () => {
+    const patterns = [
+      { event_action: "added", event_object: "activityType", version: "1.0" },
+      { event_action: "merged", event_object: "organization", version: "1.0" },
+      { event_action: "*", event_object: "*", version: "1.0" },
+      { event_action: "delete", event_object: "lead", version: "2.0" },
+      { event_action: "*", event_object: "*", version: "2.0" },
+    ];
+    for (const pattern of patterns) {
+      const created = await subscribe("/patterns", pattern);
+      const { signing_secret: secret, ...webhook } = created;
+      assert.match(secret, /^whsec_/);
+      assert.deepEqual({ ...webhook, ...pattern, subscription_url: `${receiver.url}/patterns` }, webhook);
+      assert.deepEqual(await listed(owner, webhook.id), webhook);
+      assert.deepEqual(await owner.deleteWebhook({ id: webhook.id }), { status: "ok", success: true });
+    }
+  });
+
+  test("the 41st webhook of a user is refused, of each kind, until one is deleted", async () => {
+    const general = webhooksApi(await giveToken({ user_id: "40404040" }));
+    const application = webhooksApi(await giveToken({ user_id: "40404040", app: "b8a1c0de" }));
+    const request = { subscription_url: receiver.url, event_action: "create", event_object: "deal", name: "One of many" };
+    for (const [api, type] of [[general, "general"], [application, "application"]]) {
+      const create = () => api.addWebhook({ AddWebhookRequest: request });
+      const ids = [];
+      for (let count = 0; count < 40; count += 1) ids.push((await create()).data.id);
+      await assert.rejects(create(), isLimit);
+      const { data } = await api.getWebhooks();
+      assert.deepEqual(data.map((webhook) => webhook.id), ids);
+      assert.ok(data.every((webhook) => webhook.type === type));
+      await api.deleteWebhook({ id: ids[0] });
+      ids.push((await create()).data.id);
+      await assert.rejects(create(), isLimit);
+      for (const id of ids.slice(1)) await api.deleteWebhook({ id });
+    }
+  });
+
   test("what is refused is refused in the vendor's words", async () => {
     await assert.rejects(owner.deleteWebhook({ id: 999_999_999 }), isUnknownWebhook);
 
@@ -295,6 +332,18 @@ function isUnknownWebhook(body) {
 
 function isForbidden(body) {
   assert.deepEqual(body, { success: false, message: "Forbidden" });
+  return true;
+}
+
+function isLimit(body) {
+  const error_info = "Delete a webhook before you create another one.";
+  assert.deepEqual(body, {
+    success: false,
+    error: "Webhooks limit reached",
+    error_info,
+    data: null,
+    additional_data: null,
+  });
   return true;
 }
 
