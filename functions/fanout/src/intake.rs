@@ -1,12 +1,12 @@
-//! Reading an event from its message: one that the api function wrote, or one that EventBridge passed on.
+//! Reading a message: one that Knockback wrote, or an event that EventBridge passed on.
 
 use knockback::{
     Context,
     domain::{EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, RawObject, Timestamp},
-    queues::EventMessage,
+    queues::EventsMessage,
 };
 
-/// Why an event cannot be read. It ends in the dead-letter queue.
+/// Why a message cannot be read. It ends in the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Intake {
     #[error("the message is not JSON of a known kind")]
@@ -25,12 +25,12 @@ impl From<FieldErrors> for Intake {
     }
 }
 
-/// Reads the event of a message.
-pub(crate) fn read_event(context: &Context, body: &str) -> Result<Event, Intake> {
-    // Most come from the api function: they are read once.
-    match serde_json::from_str::<EventMessage>(body) {
-        Ok(message) => Ok(message.event),
-        Err(_) if is_envelope(body) => read_envelope(context, body),
+/// Reads a message.
+pub(crate) fn read_message(context: &Context, body: &str) -> Result<EventsMessage, Intake> {
+    // Most are Knockback's own: they are read once.
+    match serde_json::from_str(body) {
+        Ok(message) => Ok(message),
+        Err(_) if is_envelope(body) => Ok(EventsMessage::Event(Box::new(read_envelope(context, body)?))),
         Err(error) => Err(error.into()),
     }
 }

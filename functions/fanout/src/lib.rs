@@ -11,12 +11,12 @@ use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
     domain::{ANY, Event, WebhookId},
-    queues::{DeliveryMessage, SendError},
+    queues::{DeliveryMessage, EventsMessage, SendError},
     store::{FanOut, StoreError},
     telemetry::chain,
 };
 
-use self::intake::{Intake, read_event};
+use self::intake::{Intake, read_message};
 
 /// Why an event could not be fanned out; its message comes again.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,8 @@ enum FanOutError {
     Store(#[from] StoreError),
     #[error("the deliveries could not be sent")]
     Send(#[from] SendError),
+    #[error("pages cannot be sent yet")]
+    Page,
 }
 
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
@@ -47,7 +49,8 @@ async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> 
 }
 
 async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {
-    let event = Box::new(read_event(context, body)?);
+    // Nobody sends pages yet; whoever does is newer than this, which puts them back.
+    let EventsMessage::Event(event) = read_message(context, body)? else { return Err(FanOutError::Page) };
     let event = match context.store.begin_fan_out(event, context.now()).await? {
         FanOut::Due(event) => event,
         FanOut::Done => return Ok(()),
