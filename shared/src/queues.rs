@@ -3,11 +3,15 @@
 //! A message carries no secret and no URL: deliver reads the webhook when it gets the message, so deleting, banning
 //! and changing act on what is already queued.
 
+mod events;
+
 use std::time::Duration;
 
 use aws_sdk_sqs::{Client, error::ProvideErrorMetadata, types::SendMessageBatchRequestEntry};
 use serde::{Deserialize, Serialize};
 
+use self::events::EventsWire;
+pub use self::events::{EventsMessage, FanOutPage, RouteCursor};
 use crate::{
     domain::{
         AppRemoval, AttemptNumber, CompanyId, DeliveryId, Event, EventId, Installation, RemovalTarget,
@@ -42,22 +46,6 @@ pub struct QueueUrls {
     pub deliveries: String,
     /// Everything that waits: retries, and originals that a ban delays.
     pub retries: String,
-}
-
-/// On the events queue: an event that was reported.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct EventMessage {
-    v: Version1,
-    /// The event.
-    pub event: Event,
-}
-
-/// On the events queue: a page of a removal.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct RemovalMessage {
-    v: Version1,
-    /// The page.
-    pub removal: AppRemoval,
 }
 
 /// On the deliveries and retries queues: the turn of an attempt.
@@ -104,13 +92,6 @@ pub enum Alarm {
     Attempt(DeliveryMessage),
     /// For an announcement.
     Announcement(AnnouncementMessage),
-}
-
-impl EventMessage {
-    /// A message with an event.
-    pub fn new(event: Event) -> Self {
-        Self { v: Version1, event }
-    }
 }
 
 impl DeliveryMessage {
@@ -231,12 +212,22 @@ impl Queues {
     ///
     /// If SQS did not take all of them; some it may have taken.
     pub async fn send_events(&self, events: Vec<Event>) -> Result<(), SendError> {
-        let messages = events.into_iter().map(|event| (event.company.clone(), EventMessage::new(event)));
-        self.send_all(
-            &self.urls.events,
-            messages.map(|(company, message)| Entry::new(&company, &message, None)),
-        )
-        .await
+        let entries = events.into_iter().map(|event| {
+            let company = event.company.clone();
+            Entry::new(&company, &EventsWire::from(EventsMessage::Event(Box::new(event))), None)
+        });
+        self.send_all(&self.urls.events, entries).await
+    }
+
+    /// Has the fan-out of an event go on in an invocation of its own.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take it.
+    pub async fn send_fan_out(&self, page: FanOutPage) -> Result<(), SendError> {
+        let company = page.company.clone();
+        let entry = Entry::new(&company, &EventsWire::from(EventsMessage::FanOut(page)), None);
+        self.send_all(&self.urls.events, [entry]).await
     }
 
     /// Sends a page of a removal, to be taken up after a while.
@@ -250,7 +241,7 @@ impl Queues {
             RemovalTarget::App(app) => format!("A#{app}"),
             RemovalTarget::Installation(installation) => installation.company.to_string(),
         };
-        let message = RemovalMessage { v: Version1, removal };
+        let message = EventsWire::from(EventsMessage::Removal(Box::new(removal)));
         self.send_all(&self.urls.events, [Entry::new(&group, &message, Some(wait))]).await
     }
 

@@ -1,12 +1,12 @@
-//! Reading a message: one of Knockback's own, or one that EventBridge passed on.
+//! Reading a message: one that Knockback wrote, or one that EventBridge passed on.
 
 use knockback::{
     Context,
     domain::{
-        AppRemoval, EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, Installation,
-        RawObject, RemovalTarget, Timestamp,
+        EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, Installation, RawObject,
+        RemovalTarget, Timestamp,
     },
-    queues::{EventMessage, RemovalMessage},
+    queues::EventsMessage,
 };
 use serde_json::value::RawValue;
 
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 const APP_REMOVED: &str = "\"app.removed\"";
 const APP_UNINSTALLED: &str = "\"app.uninstalled\"";
 
-/// Why an event cannot be read. It ends in the dead-letter queue.
+/// Why a message cannot be read. It ends in the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Intake {
     #[error("the message is not JSON of a known kind")]
@@ -35,32 +35,29 @@ impl From<FieldErrors> for Intake {
 
 /// What a message is about.
 pub(crate) enum Work {
-    /// An event, to fan it out.
-    Event(Box<Event>),
-    /// A page of a removal, to clear it away.
-    Removal(Box<AppRemoval>),
+    /// What Knockback itself sent, or an event as the bus had it.
+    Message(EventsMessage),
     /// An app that was removed or uninstalled, as the bus says.
     End(RemovalTarget, EventId),
 }
 
 /// Reads a message.
 pub(crate) fn read(context: &Context, body: &str) -> Result<Work, Intake> {
-    // Most come from the api function: they are read once.
-    match serde_json::from_str::<EventMessage>(body) {
-        Ok(message) => Ok(Work::Event(message.event.into())),
-        Err(error) => {
-            let message = serde_json::from_str::<RawObject<'_>>(body).unwrap_or_default();
-            if message.field("removal").is_some() {
-                let message: RemovalMessage = serde_json::from_str(body)?;
-                return Ok(Work::Removal(message.removal.into()));
-            }
-            match message.field("detail-type").map(RawValue::get) {
-                None => Err(error.into()),
-                Some(APP_REMOVED | APP_UNINSTALLED) => read_end(body),
-                Some(_) => read_envelope(context, body).map(|event| Work::Event(event.into())),
-            }
-        }
+    // Most are Knockback's own: they are read once.
+    match serde_json::from_str(body) {
+        Ok(message) => Ok(Work::Message(message)),
+        Err(error) => match detail_type(body) {
+            None => Err(error.into()),
+            Some(APP_REMOVED | APP_UNINSTALLED) => read_end(body),
+            Some(_) => Ok(Work::Message(EventsMessage::Event(Box::new(read_envelope(context, body)?)))),
+        },
     }
+}
+
+/// What EventBridge says that a message is about, as JSON has it.
+fn detail_type(body: &str) -> Option<&str> {
+    let message = serde_json::from_str::<RawObject<'_>>(body).ok()?;
+    message.field("detail-type").map(RawValue::get)
 }
 
 /// Reads what the platform says of an app. The envelope's id tells a repeat.

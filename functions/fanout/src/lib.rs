@@ -12,7 +12,7 @@ use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
     domain::{ANY, Event},
-    queues::{DeliveryMessage, SendError},
+    queues::{DeliveryMessage, EventsMessage, SendError},
     store::{FanOut, Route, StoreError},
     telemetry::chain,
 };
@@ -33,6 +33,8 @@ enum FanOutError {
     Send(#[from] SendError),
     #[error("what an app had could not be cleared away")]
     Removal(#[from] RemovalError),
+    #[error("pages cannot be sent yet")]
+    Page,
 }
 
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
@@ -54,8 +56,10 @@ async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> 
 
 async fn work(context: &Context, body: &str) -> Result<(), FanOutError> {
     match read(context, body)? {
-        Work::Event(event) => fan_out(context, event).await,
-        Work::Removal(page) => Ok(removal::clear_page(context, &page).await?),
+        Work::Message(EventsMessage::Event(event)) => fan_out(context, event).await,
+        // Nobody sends pages yet; whoever does is newer than this, which puts them back.
+        Work::Message(EventsMessage::FanOut(_)) => Err(FanOutError::Page),
+        Work::Message(EventsMessage::Removal(page)) => Ok(removal::clear_page(context, &page).await?),
         Work::End(target, by) => Ok(removal::begin(context, target, &by).await?),
     }
 }
