@@ -266,6 +266,8 @@ async fn a_message_that_does_not_say_which_app_it_is_for_is_stopped_as_well() {
         assert!(body.as_object_mut().expect("an object").remove("installation").is_some());
         world.send_message("DeliveriesQueue", &body.to_string());
     }
+    while !world.pump("DeliveriesQueue").await.is_empty() {}
+    assert_eq!(receivers.each_ref().map(|receiver| receiver.received().len()), [1, 2]);
     world.run_to_rest().await;
     assert_eq!(receivers.each_ref().map(|receiver| receiver.received().len()), [1, 3]);
     assert_eq!(outcomes(&world, &webhooks[0]).await, STOPPED);

@@ -27,7 +27,7 @@ async fn standing(world: &World) -> Vec<u64> {
     ids
 }
 
-/// Checks that nothing is left of what apps had but the webhooks' marks, with `reason`, and quotas of 0.
+/// Checks that nothing is left of what apps had but the webhooks' marks, with `reason`, quotas of 0, and nothing under way.
 async fn check_cleared(world: &World, webhooks: usize, reason: &str) {
     let items = world.items().await;
     let of = |prefix: &str| {
@@ -96,9 +96,14 @@ async fn widespread() -> World {
 #[tokio::test]
 async fn a_removal_clears_away_what_the_app_has_of_all_users_in_all_companies() {
     let world = widespread().await;
+    world.listen().await;
     remove(&world, "crm-sync").await;
     world.run_to_rest().await;
     check_cleared(&world, 300, "app_removed").await;
+    let announced = world.announced();
+    let told: HashSet<_> = announced.iter().filter_map(|told| told.detail["webhook_id"].as_u64()).collect();
+    assert_eq!((announced.len(), told.len()), (300, 300), "each deletion is announced");
+    assert!(announced.iter().all(|told| told.detail["reason"] == "app_removed"));
 }
 
 #[tokio::test]
@@ -261,17 +266,16 @@ async fn a_second_uninstall_takes_over_the_job_of_the_first() {
 #[tokio::test]
 async fn what_the_index_does_not_show_yet_is_found_later() {
     let world = World::new().await;
-    let token = installed(&world, "crm-sync", "1", "10").await;
-    subscribe(&world, &token).await;
     world.system.aws.tables.set_index_lag(Duration::from_secs(90)).expect("a lag");
+    let token = installed(&world, "crm-sync", "1", "10").await;
     for _ in 0..30 {
         subscribe(&world, &token).await;
     }
     uninstall(&world, "crm-sync", "1", "10").await;
-    world.run_for(Duration::from_secs(30)).await;
-    assert_eq!(standing(&world).await.len(), 30);
+    world.run_for(Duration::from_secs(80)).await;
+    assert_eq!(standing(&world).await.len(), 30, "two passes have found nothing");
     world.run_to_rest().await;
-    check_cleared(&world, 31, "app_uninstalled").await;
+    check_cleared(&world, 30, "app_uninstalled").await;
 }
 
 /// On threads, so that creates are under way when the app goes.
