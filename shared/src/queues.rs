@@ -3,13 +3,20 @@
 //! A message carries no secret and no URL: deliver reads the webhook when it gets the message, so deleting, banning
 //! and changing act on what is already queued.
 
+mod events;
+
 use std::time::Duration;
 
 use aws_sdk_sqs::{Client, error::ProvideErrorMetadata, types::SendMessageBatchRequestEntry};
 use serde::{Deserialize, Serialize};
 
+use self::events::EventsWire;
+pub use self::events::{EventsMessage, FanOutPage, RouteCursor};
 use crate::{
-    domain::{AttemptNumber, CompanyId, DeliveryId, Event, EventId, Timestamp, WebhookId, alarm_delay},
+    domain::{
+        AppRemoval, AttemptNumber, CompanyId, DeliveryId, Event, EventId, Installation, RemovalTarget,
+        Timestamp, WebhookId, alarm_delay,
+    },
     store::{AnnouncementKey, AttemptKey},
     version::Version1,
 };
@@ -41,14 +48,6 @@ pub struct QueueUrls {
     pub retries: String,
 }
 
-/// On the events queue: an event that was reported.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct EventMessage {
-    v: Version1,
-    /// The event.
-    pub event: Event,
-}
-
 /// On the deliveries and retries queues: the turn of an attempt.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliveryMessage {
@@ -71,6 +70,9 @@ pub struct DeliveryMessage {
     /// The event, unless it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
+    /// The installation that an application webhook belongs to, so that it is read together with the webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installation: Option<Installation>,
 }
 
 /// On the retries queue: the alarm for an announcement.
@@ -92,13 +94,6 @@ pub enum Alarm {
     Announcement(AnnouncementMessage),
 }
 
-impl EventMessage {
-    /// A message with an event.
-    pub fn new(event: Event) -> Self {
-        Self { v: Version1, event }
-    }
-}
-
 impl DeliveryMessage {
     /// The original attempt of an event for a webhook.
     pub fn original(event: &Event, webhook: WebhookId) -> Self {
@@ -117,10 +112,18 @@ impl DeliveryMessage {
             accepted_at: event.accepted_at,
             event_id: event.id.clone(),
             event: carried.then(|| event.clone()),
+            installation: None,
         }
     }
 
-    /// The alarm for a waiting attempt that nothing else is known of: its event is read from its item.
+    /// The same, for a webhook that belongs to an installation.
+    #[must_use]
+    pub fn of(self, installation: Option<Installation>) -> Self {
+        Self { installation, ..self }
+    }
+
+    /// The alarm for a waiting attempt that nothing else is known of: its event is read from its item, and so is
+    /// whether its webhook's app still stands.
     pub fn waiting(key: AttemptKey, event_id: EventId, due: Timestamp) -> Self {
         let AttemptKey { company, webhook, delivery, number } = key;
         Self {
@@ -133,6 +136,7 @@ impl DeliveryMessage {
             accepted_at: delivery.accepted_at(),
             event_id,
             event: None,
+            installation: None,
         }
     }
 
@@ -208,12 +212,37 @@ impl Queues {
     ///
     /// If SQS did not take all of them; some it may have taken.
     pub async fn send_events(&self, events: Vec<Event>) -> Result<(), SendError> {
-        let messages = events.into_iter().map(|event| (event.company.clone(), EventMessage::new(event)));
-        self.send_all(
-            &self.urls.events,
-            messages.map(|(company, message)| Entry::new(&company, &message, None)),
-        )
-        .await
+        let entries = events.into_iter().map(|event| {
+            let company = event.company.clone();
+            Entry::new(&company, &EventsWire::from(EventsMessage::Event(Box::new(event))), None)
+        });
+        self.send_all(&self.urls.events, entries).await
+    }
+
+    /// Has the fan-out of an event go on in an invocation of its own.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take it.
+    pub async fn send_fan_out(&self, page: FanOutPage) -> Result<(), SendError> {
+        let company = page.company.clone();
+        let entry = Entry::new(&company, &EventsWire::from(EventsMessage::FanOut(page)), None);
+        self.send_all(&self.urls.events, [entry]).await
+    }
+
+    /// Sends a page of a removal, to be taken up after a while.
+    ///
+    /// # Errors
+    ///
+    /// If SQS did not take it.
+    pub async fn send_removal(&self, removal: AppRemoval, wait: Duration) -> Result<(), SendError> {
+        // What is of all companies waits behind none of them.
+        let group = match &removal.target {
+            RemovalTarget::App(app) => format!("A#{app}"),
+            RemovalTarget::Installation(installation) => installation.company.to_string(),
+        };
+        let message = EventsWire::from(EventsMessage::Removal(Box::new(removal)));
+        self.send_all(&self.urls.events, [Entry::new(&group, &message, Some(wait))]).await
     }
 
     /// Sends original attempts to deliver. When it returns, SQS has them all.
@@ -321,16 +350,16 @@ struct Entry {
 }
 
 impl Entry {
-    /// An entry in the company's message group, so that a company with a burst is served after the quiet ones.
+    /// An entry in a message group, a company's mostly, so that a company with a burst is served after the quiet ones.
     fn new(
-        company: &CompanyId,
+        group: &impl ToString,
         message: &impl Serialize,
         delay: Option<Duration>,
     ) -> Result<Self, SendError> {
         let body = writable(serde_json::to_string(message).map_err(SendError::Format)?);
         let whole_secs =
             |delay: Duration| i32::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
-        Ok(Self { body, group: company.to_string(), delay_secs: delay.map(whole_secs) })
+        Ok(Self { body, group: group.to_string(), delay_secs: delay.map(whole_secs) })
     }
 
     fn request(&self, index: usize) -> Result<SendMessageBatchRequestEntry, SendError> {

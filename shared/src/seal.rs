@@ -1,4 +1,4 @@
-//! Sealing what only deliver, and an owner who asks, may read: passwords and signing secrets.
+//! Sealing what only deliver, and an owner who asks, may read: passwords, signing secrets and apps' client secrets.
 //!
 //! AES-256-GCM with a random nonce. The name of the key stands in front of what it sealed, so that keys can be
 //! changed while old ones still open. What is sealed for one place does not open in another.
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     clock::Entropy,
-    domain::{CompanyId, Sealed, WebhookId},
+    domain::{AppId, CompanyId, Sealed, WebhookId},
 };
 
 /// The shortest text that a key is made of, in bytes.
@@ -50,6 +50,11 @@ pub fn signing_secret_place(company: &CompanyId, webhook: WebhookId) -> String {
 /// Where a webhook's HTTP Basic password is sealed for.
 pub fn password_place(company: &CompanyId, webhook: WebhookId) -> String {
     format!("{company}#{webhook}#http_auth_password")
+}
+
+/// Where an app's client secret is sealed for.
+pub fn client_secret_place(app: &AppId) -> String {
+    format!("A#{app}#client_secret")
 }
 
 impl KeyRing {

@@ -18,6 +18,11 @@ pub fn sha256_hex(token: &str) -> String {
     hex(&Sha256::digest(token))
 }
 
+/// Whether a text could be the SHA-256 of a token, in hex.
+pub fn is_sha256_hex(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Bytes in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {

@@ -17,7 +17,7 @@ fn deal(more: &Value) -> Value {
 }
 
 /// Puts an event on the bus; answers with the id that EventBridge gave it.
-async fn put(world: &World, detail_type: &str, detail: &Value) -> String {
+pub(crate) async fn put(world: &World, detail_type: &str, detail: &Value) -> String {
     let entry = PutEventsRequestEntry::builder()
         .event_bus_name("knockback-events")
         .source("platform.example")

@@ -2,6 +2,7 @@
 
 mod announcements;
 mod answers;
+mod apps;
 mod bans;
 mod bus;
 mod callers;
@@ -17,7 +18,9 @@ mod objects;
 mod queues;
 mod quotas;
 mod receivers;
+mod removals;
 mod retries;
 mod rules;
 mod secrets;
 mod sweeps;
+mod tokens;

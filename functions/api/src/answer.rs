@@ -67,8 +67,8 @@ pub(crate) enum Refusal {
     Scope,
     /// A webhook of the company that is not the caller's.
     Forbidden,
-    /// A webhook that is not there.
-    NoSuchWebhook,
+    /// A webhook, token or app that is not there: the name of what names it.
+    NotFound(&'static str),
     /// A path that is not there.
     NoSuchPath,
     /// A method that the path does not have.
@@ -116,7 +116,7 @@ impl IntoResponse for Refusal {
             Self::Forbidden => {
                 answer(StatusCode::FORBIDDEN, &Message { success: false, message: "Forbidden" })
             }
-            Self::NoSuchWebhook => wrong(StatusCode::NOT_FOUND, &FieldErrors::of("id", "not found")),
+            Self::NotFound(name) => wrong(StatusCode::NOT_FOUND, &FieldErrors::of(name, "not found")),
             Self::NoSuchPath => general(StatusCode::NOT_FOUND, "Not found", "There is nothing at this path."),
             Self::Method => {
                 let info = "This path does not take this method.";

@@ -1,6 +1,7 @@
-//! The HTTP API: callers keep their webhooks here, the platform reports events.
+//! The HTTP API: callers keep their webhooks here, the platform reports events and says who may call.
 
 mod answer;
+mod apps;
 mod events;
 mod request;
 mod tokens;
@@ -12,7 +13,7 @@ use axum::{
     Router,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use knockback::Context;
 
@@ -26,7 +27,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/webhooks", get(webhooks::list).post(webhooks::create))
         .route("/webhooks/{id}", get(webhooks::read).patch(webhooks::change).delete(webhooks::remove))
         .route("/events", post(events::report))
-        .route("/tokens", post(tokens::give));
+        .route("/tokens", get(tokens::list).post(tokens::give))
+        .route("/tokens/{id}", delete(tokens::take_back))
+        .route("/apps/{app}", get(apps::show).put(apps::register).delete(apps::remove))
+        .route("/apps/{app}/installations", delete(apps::uninstall));
     Router::new()
         .route("/health", get(health))
         .nest("/v1", v1.clone())

@@ -1,12 +1,14 @@
 //! What all routes take from a request: its token, its query, its body.
 
+use std::str::FromStr;
+
 use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, header, request::Parts},
 };
 use knockback::{
     Context,
-    domain::{Caller, FieldErrors, Member},
+    domain::{Caller, FieldErrors, InvalidId, Member},
     token::sha256_hex,
 };
 use url::form_urlencoded;
@@ -65,6 +67,31 @@ fn token(parts: &Parts) -> Option<String> {
 pub(crate) fn query(parts: &Parts, name: &str) -> Option<String> {
     let query = parts.uri.query()?;
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// A query parameter that can be left out.
+pub(crate) fn parameter<T: FromStr>(
+    parts: &Parts,
+    name: &str,
+    reason: &str,
+    is_right: impl Fn(&T) -> bool,
+) -> Result<Option<T>, FieldErrors> {
+    let Some(text) = query(parts, name) else { return Ok(None) };
+    let value = text.parse().ok().filter(is_right);
+    value.map(Some).ok_or_else(|| FieldErrors::of(name, reason))
+}
+
+/// An id that the query must have. What is wrong with it goes to `wrong`.
+pub(crate) fn id_parameter<T: FromStr<Err = InvalidId>>(
+    parts: &Parts,
+    name: &str,
+    wrong: &mut FieldErrors,
+) -> Option<T> {
+    let Some(text) = query(parts, name) else {
+        wrong.add(name, "is required");
+        return None;
+    };
+    text.parse().map_err(|invalid: InvalidId| wrong.add(name, invalid.to_string())).ok()
 }
 
 /// The host that the caller knows this API by.

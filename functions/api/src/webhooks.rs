@@ -43,8 +43,10 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
     if !member.may_read() {
         return Err(Refusal::Scope);
     }
-    let limit = parameter(&parts, "limit", "must be from 1 to 500", |limit| (1..=LIMIT_MAX).contains(limit))?;
-    let after = parameter(&parts, "cursor", "must be one that an answer gave", |_| true)?;
+    let limit = request::parameter(&parts, "limit", "must be from 1 to 500", |limit| {
+        (1..=LIMIT_MAX).contains(limit)
+    })?;
+    let after = request::parameter(&parts, "cursor", "must be one that an answer gave", |_| true)?;
     let limit = limit.unwrap_or(UNLIMITED_MAX);
     let page =
         context.store.webhooks(&member.company, after, limit, |webhook| member.manages(webhook)).await?;
@@ -52,18 +54,6 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
     let data: Vec<_> = page.webhooks.iter().map(|webhook| Shown::new(webhook, now)).collect();
     let next = page.next.map(|next| next.to_string());
     Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(data)).continued_at(next)))
-}
-
-/// A query parameter that can be left out.
-fn parameter<T: std::str::FromStr>(
-    parts: &Parts,
-    name: &str,
-    reason: &str,
-    is_right: impl Fn(&T) -> bool,
-) -> Result<Option<T>, FieldErrors> {
-    let Some(text) = request::query(parts, name) else { return Ok(None) };
-    let value = text.parse().ok().filter(is_right);
-    value.map(Some).ok_or_else(|| FieldErrors::of(name, reason))
 }
 
 /// `POST /v1/webhooks`: creates one.
@@ -80,6 +70,7 @@ pub(crate) async fn create(
     let quota = context.config.policies.pipedrive.quota;
     match context.store.create_webhook(&NewWebhook { webhook: webhook.clone(), quota }).await? {
         Creation::QuotaReached => Err(Refusal::QuotaReached),
+        Creation::NotInstalled => Err(Refusal::Unauthorized),
         Creation::Created => {
             let shown = Shown::with_signing_secret(&webhook, signing_secret, context.now());
             Ok(answer(StatusCode::CREATED, &Answer::of_webhooks(Some(shown))))
@@ -133,6 +124,7 @@ fn new_webhook(
         company: member.company,
         owner: member.user,
         app: member.app,
+        generation: member.generation,
         user: subscription.user,
         pattern: subscription.pattern,
         url: subscription.target.url,
@@ -177,8 +169,9 @@ async fn find(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StoredWebhook, Refusal> {
     let id: Option<WebhookId> = id.ok().and_then(|Path(id)| id.parse().ok());
-    let stored = context.store.webhook(&member.company, id.ok_or(Refusal::NoSuchWebhook)?).await?;
-    stored.ok_or(Refusal::NoSuchWebhook)
+    let stored = context.store.webhook(&member.company, id.ok_or(Refusal::NotFound("id"))?).await?;
+    // What an earlier installation of the caller's app has left is gone, to the caller.
+    stored.filter(|stored| !member.has_outlived(&stored.webhook)).ok_or(Refusal::NotFound("id"))
 }
 
 /// `DELETE /v1/webhooks/{id}`: removes one. Once it is answered, no attempt starts.
@@ -200,7 +193,7 @@ pub(crate) async fn remove(
             announce(&context, &webhook, &[announcement]).await;
             Ok(answer(StatusCode::OK, &Answer::<()>::of_webhooks(None)))
         }
-        Removal::AlreadyGone => Err(Refusal::NoSuchWebhook),
+        Removal::AlreadyGone => Err(Refusal::NotFound("id")),
         Removal::Kept => Err(Refusal::Forbidden),
     }
 }

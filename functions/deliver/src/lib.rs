@@ -66,6 +66,9 @@ async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
     for Record { message, .. } in &records {
         wanted.want_webhook(&message.company, message.webhook);
         wanted.want_attempt(&message.key());
+        if let Some(installation) = &message.installation {
+            wanted.want_installed(installation);
+        }
         if message.event.is_none() {
             wanted.want_event(&message.company, &message.event_id);
         }

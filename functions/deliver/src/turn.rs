@@ -91,7 +91,9 @@ async fn try_turn(
     }
     let current = webhooks.get(message);
     let webhook = match current {
-        Some(current) => Some(current.lock().await.webhook.clone()),
+        Some(current) => {
+            standing_webhook(deliver, message, read, current.lock().await.webhook.clone()).await?
+        }
         None => None,
     };
     let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
@@ -106,6 +108,23 @@ async fn try_turn(
         Gate::Wait(until) => begun.wait(until).await,
         Gate::Drop(reason) => begun.drop(reason).await,
     }
+}
+
+/// The webhook, unless it is an application webhook that its app has left behind: that is as good as gone.
+async fn standing_webhook(
+    deliver: &Deliver,
+    message: &DeliveryMessage,
+    read: &Batch,
+    webhook: Webhook,
+) -> Result<Option<Webhook>, StoreError> {
+    let Some(installation) = webhook.installation() else { return Ok(Some(webhook)) };
+    let installed = if message.installation.as_ref() == Some(&installation) {
+        read.installed(&installation)?
+    } else {
+        // The message does not say so; so it was not known when the batch was read.
+        deliver.context.store.installed(&installation).await?
+    };
+    Ok(installed.keeps(webhook.generation).then_some(webhook))
 }
 
 /// An attempt that a message has begun, and that is now made, delayed or dropped: on condition that its item still is

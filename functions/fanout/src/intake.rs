@@ -1,12 +1,20 @@
-//! Reading an event from its message: one that the api function wrote, or one that EventBridge passed on.
+//! Reading a message: one that Knockback wrote, or one that EventBridge passed on.
 
 use knockback::{
     Context,
-    domain::{EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, RawObject, Timestamp},
-    queues::EventMessage,
+    domain::{
+        EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, Installation, RawObject,
+        RemovalTarget, Timestamp,
+    },
+    queues::EventsMessage,
 };
+use serde_json::value::RawValue;
 
-/// Why an event cannot be read. It ends in the dead-letter queue.
+/// The detail types, as JSON has them, of what the platform says of apps.
+const APP_REMOVED: &str = "\"app.removed\"";
+const APP_UNINSTALLED: &str = "\"app.uninstalled\"";
+
+/// Why a message cannot be read. It ends in the dead-letter queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Intake {
     #[error("the message is not JSON of a known kind")]
@@ -25,18 +33,56 @@ impl From<FieldErrors> for Intake {
     }
 }
 
-/// Reads the event of a message.
-pub(crate) fn read_event(context: &Context, body: &str) -> Result<Event, Intake> {
-    // Most come from the api function: they are read once.
-    match serde_json::from_str::<EventMessage>(body) {
-        Ok(message) => Ok(message.event),
-        Err(_) if is_envelope(body) => read_envelope(context, body),
-        Err(error) => Err(error.into()),
+/// What a message is about.
+pub(crate) enum Work {
+    /// What Knockback itself sent, or an event as the bus had it.
+    Message(EventsMessage),
+    /// An app that was removed or uninstalled, as the bus says.
+    End(RemovalTarget, EventId),
+}
+
+/// Reads a message.
+pub(crate) fn read(context: &Context, body: &str) -> Result<Work, Intake> {
+    // Most are Knockback's own: they are read once.
+    match serde_json::from_str(body) {
+        Ok(message) => Ok(Work::Message(message)),
+        Err(error) => match detail_type(body) {
+            None => Err(error.into()),
+            Some(APP_REMOVED | APP_UNINSTALLED) => read_end(body),
+            Some(_) => Ok(Work::Message(EventsMessage::Event(Box::new(read_envelope(context, body)?)))),
+        },
     }
 }
 
-fn is_envelope(body: &str) -> bool {
-    serde_json::from_str::<RawObject<'_>>(body).is_ok_and(|message| message.field("detail-type").is_some())
+/// What EventBridge says that a message is about, as JSON has it.
+fn detail_type(body: &str) -> Option<&str> {
+    let message = serde_json::from_str::<RawObject<'_>>(body).ok()?;
+    message.field("detail-type").map(RawValue::get)
+}
+
+/// Reads what the platform says of an app. The envelope's id tells a repeat.
+fn read_end(body: &str) -> Result<Work, Intake> {
+    let mut envelope = Fields::parse(body.as_bytes(), "")?;
+    for name in ["id", "detail"] {
+        envelope.require(name);
+    }
+    let (id, kind, detail) = (envelope.id("id"), envelope.raw("detail-type"), envelope.raw("detail"));
+    let (id, kind, detail) = envelope.finish(|| Some((id?, kind?.get(), detail?.get())))?;
+    let mut fields = Fields::parse(detail.as_bytes(), "detail.")?;
+    fields.require("app");
+    let app = fields.id("app");
+    let target = if kind == APP_REMOVED {
+        fields.finish(|| Some(RemovalTarget::App(app?)))?
+    } else {
+        fields.require("company_id");
+        fields.require("user_id");
+        let (company, user) = (fields.id("company_id"), fields.id("user_id"));
+        fields.finish(|| {
+            let installation = Installation { company: company?, app: app?, user: user? };
+            Some(RemovalTarget::Installation(installation))
+        })?
+    };
+    Ok(Work::End(target, id))
 }
 
 fn read_envelope(context: &Context, body: &str) -> Result<Event, Intake> {

@@ -5,18 +5,22 @@
 //! nothing is delivered twice for it.
 
 mod intake;
+mod removal;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
-    domain::{ANY, Event, WebhookId},
-    queues::{DeliveryMessage, SendError},
-    store::{FanOut, StoreError},
+    domain::{ANY, Event},
+    queues::{DeliveryMessage, EventsMessage, SendError},
+    store::{FanOut, Route, StoreError},
     telemetry::chain,
 };
 
-use self::intake::{Intake, read_event};
+use self::{
+    intake::{Intake, Work, read},
+    removal::RemovalError,
+};
 
 /// Why an event could not be fanned out; its message comes again.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,10 @@ enum FanOutError {
     Store(#[from] StoreError),
     #[error("the deliveries could not be sent")]
     Send(#[from] SendError),
+    #[error("what an app had could not be cleared away")]
+    Removal(#[from] RemovalError),
+    #[error("pages cannot be sent yet")]
+    Page,
 }
 
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
@@ -40,21 +48,32 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
 
 /// Fans out one event; with the id of its message if that has to come again.
 async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> {
-    let error = fan_out(context, &record.body.unwrap_or_default()).await.err()?;
+    let error = work(context, &record.body.unwrap_or_default()).await.err()?;
     let message = record.message_id.unwrap_or_default();
     tracing::error!(message, error = chain(&error), "an event was not fanned out");
     Some(message)
 }
 
-async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {
-    let event = Box::new(read_event(context, body)?);
+async fn work(context: &Context, body: &str) -> Result<(), FanOutError> {
+    match read(context, body)? {
+        Work::Message(EventsMessage::Event(event)) => fan_out(context, event).await,
+        // Nobody sends pages yet; whoever does is newer than this, which puts them back.
+        Work::Message(EventsMessage::FanOut(_)) => Err(FanOutError::Page),
+        Work::Message(EventsMessage::Removal(page)) => Ok(removal::clear_page(context, &page).await?),
+        Work::End(target, by) => Ok(removal::begin(context, target, &by).await?),
+    }
+}
+
+async fn fan_out(context: &Context, event: Box<Event>) -> Result<(), FanOutError> {
     let event = match context.store.begin_fan_out(event, context.now()).await? {
         FanOut::Due(event) => event,
         FanOut::Done => return Ok(()),
     };
-    let webhooks = wanting(context, &event).await?;
-    let count = webhooks.len();
-    let messages = webhooks.into_iter().map(|webhook| DeliveryMessage::original(&event, webhook));
+    let routes = wanting(context, &event).await?;
+    let count = routes.len();
+    let messages = routes
+        .into_iter()
+        .map(|route| DeliveryMessage::original(&event, route.webhook).of(route.installation));
     context.queues.send_deliveries(messages).await?;
     context.store.finish_fan_out(&event.company, &event.id).await?;
     tracing::info!(
@@ -70,20 +89,18 @@ async fn fan_out(context: &Context, body: &str) -> Result<(), FanOutError> {
 }
 
 /// The webhooks that want the event.
-async fn wanting(context: &Context, event: &Event) -> Result<Vec<WebhookId>, StoreError> {
-    let mut webhooks = Vec::new();
+async fn wanting(context: &Context, event: &Event) -> Result<Vec<Route>, StoreError> {
+    let mut wanting = Vec::new();
     for object in [event.object.as_str(), ANY] {
         let mut after = None;
         loop {
             let (routes, next) = context.store.routes(&event.company, object, after).await?;
-            let objects = &context.config.objects;
-            webhooks
-                .extend(routes.iter().filter(|route| route.wants(event, objects)).map(|route| route.webhook));
+            wanting.extend(routes.into_iter().filter(|route| route.wants(event, &context.config.objects)));
             after = next;
             if after.is_none() {
                 break;
             }
         }
     }
-    Ok(webhooks)
+    Ok(wanting)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, FieldErrors, UserId, Webhook, fields::Fields};
+use super::{AppId, CompanyId, FieldErrors, Generation, Installation, UserId, Webhook, fields::Fields};
 
 /// A permission of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Member {
     pub scopes: Vec<Scope>,
     /// Where the user is told what happens to their webhooks.
     pub contact: Option<String>,
+    /// Under which the app's token was given.
+    #[serde(default, skip_serializing_if = "Generation::is_first")]
+    pub generation: Generation,
 }
 
 /// Who is asking.
@@ -68,7 +71,8 @@ impl Member {
         let scopes = scopes(&mut fields);
         fields.finish(|| {
             let (company, user, scopes) = (company?, user?, scopes.unwrap_or_else(|| vec![Scope::Admin]));
-            Some(Self { company, user, app, admin: admin.unwrap_or(false), scopes, contact })
+            let (admin, generation) = (admin.unwrap_or(false), Generation::default());
+            Some(Self { company, user, app, admin, scopes, contact, generation })
         })
     }
 
@@ -87,7 +91,20 @@ impl Member {
     pub fn manages(&self, webhook: &Webhook) -> bool {
         self.company == webhook.company
             && self.app == webhook.app
+            && self.generation == webhook.generation
             && (self.user == webhook.owner || self.admin && self.app.is_none())
+    }
+
+    /// Whether a webhook is left over from an earlier installation of this caller's app: to them it is gone already.
+    pub fn has_outlived(&self, webhook: &Webhook) -> bool {
+        let (own, theirs) = (self.installation(), webhook.installation());
+        own.is_some() && own == theirs && self.generation != webhook.generation
+    }
+
+    /// The installation that an app's token belongs to.
+    pub fn installation(&self) -> Option<Installation> {
+        let app = self.app.clone()?;
+        Some(Installation { company: self.company.clone(), app, user: self.user.clone() })
     }
 }
 
@@ -122,6 +139,23 @@ mod tests {
         assert!(!member("1", "11", Some("app"), true).manages(&application));
         assert!(!member("1", "10", Some("other"), false).manages(&application));
         assert!(!member("1", "10", None, true).manages(&application));
+    }
+
+    #[test]
+    fn what_an_earlier_installation_created_is_gone_to_the_next_one() {
+        let next = |app, user, installation| {
+            let member = member("1", user, Some(app), true);
+            Member { generation: Generation { app: 0, installation }, ..member }
+        };
+        let left_over = webhook("1", "10", Some("app"));
+        let reinstalled = next("app", "10", 1);
+        assert!(!reinstalled.manages(&left_over) && reinstalled.has_outlived(&left_over));
+        assert!(next("app", "10", 0).manages(&left_over) && !next("app", "10", 0).has_outlived(&left_over));
+        assert!(
+            !next("app", "11", 1).has_outlived(&left_over)
+                && !next("other", "10", 1).has_outlived(&left_over)
+        );
+        assert!(!member("1", "10", None, true).has_outlived(&left_over));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod address;
 mod amendment;
 mod announcement;
+mod app;
 mod attempt;
 mod caller;
 mod event;
@@ -26,6 +27,7 @@ mod webhook;
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
 pub use amendment::{Amendment, Edit};
 pub use announcement::{Announcement, Change, Detail};
+pub use app::{AppRemoval, Generation, Installation, Installed, Life, Registration, RemovalTarget};
 pub use attempt::{
     AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
     gate,

@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::{
-    Event, EventDefaults, EventId, Health, Member, Pattern, Scope, Sealed, Timestamp, Version, Webhook,
-    WebhookId,
+    Event, EventDefaults, EventId, Generation, Health, Member, Pattern, Scope, Sealed, Timestamp, Version,
+    Webhook, WebhookId,
 };
 
 pub(crate) fn raw(json: &str) -> Option<Box<RawValue>> {
@@ -48,6 +48,7 @@ pub(crate) fn member(company: &str, user: &str, app: Option<&str>, admin: bool) 
         admin,
         scopes: vec![Scope::Admin],
         contact: None,
+        generation: Generation::default(),
     }
 }
 
@@ -60,6 +61,7 @@ pub(crate) fn webhook(company: &str, owner: &str, app: Option<&str>) -> Webhook 
         owner: member.user.clone(),
         user: member.user,
         app: member.app,
+        generation: member.generation,
         pattern: Pattern { version: Version::V2, action: "change".to_owned(), object: "deal".to_owned() },
         url: "https://receiver.example/hook".to_owned(),
         name: None,

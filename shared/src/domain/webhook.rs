@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, Pattern, Timestamp, UserId, WebhookId};
+use super::{AppId, CompanyId, Generation, Installation, Pattern, Timestamp, UserId, WebhookId};
 
 /// Something that only the holder of a key can read. Its debug form shows nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,10 @@ pub enum RemoveReason {
     Deleted,
     /// It failed for days.
     Stale,
+    /// Its app was removed from the marketplace.
+    AppRemoved,
+    /// Its user uninstalled its app.
+    AppUninstalled,
 }
 
 /// What to report, where to, and how.
@@ -49,6 +53,9 @@ pub struct Webhook {
     /// The app it belongs to: an application webhook; without, it is a general one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<AppId>,
+    /// Under which the app created it.
+    #[serde(default, skip_serializing_if = "Generation::is_first")]
+    pub generation: Generation,
     /// What it asks for.
     pub pattern: Pattern,
     /// Where to, as it was sent.
@@ -83,6 +90,12 @@ impl Webhook {
     /// `general`, or `application` for an app's.
     pub fn kind(&self) -> &'static str {
         if self.app.is_some() { "application" } else { "general" }
+    }
+
+    /// The installation that an application webhook belongs to: that of the user whose token created it.
+    pub fn installation(&self) -> Option<Installation> {
+        let app = self.app.clone()?;
+        Some(Installation { company: self.company.clone(), app, user: self.owner.clone() })
     }
 
     /// Whether new events are delivered to it now.

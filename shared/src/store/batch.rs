@@ -5,10 +5,15 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
 use super::{
-    Attempt, AttemptKey, Item, Store, StoreError, StoredWebhook, attempts::attempt_state, events::event,
-    keys::Key, webhooks::stored_webhook,
+    Attempt, AttemptKey, Item, Possession, Store, StoreError, StoredWebhook,
+    apps::life,
+    attempts::attempt_state,
+    events::event,
+    keys::{Key, webhook_of},
+    tokens::stored_token,
+    webhooks::stored_webhook,
 };
-use crate::domain::{AttemptState, CompanyId, Event, EventId, Timestamp, WebhookId};
+use crate::domain::{AttemptState, CompanyId, Event, EventId, Installation, Installed, Timestamp, WebhookId};
 
 /// What DynamoDB takes in one `BatchGetItem`, and in one `BatchWriteItem`.
 const GET_KEYS_MAX: usize = 100;
@@ -29,6 +34,17 @@ impl Batch {
     /// Asks for a webhook.
     pub fn want_webhook(&mut self, company: &CompanyId, webhook: WebhookId) {
         want(&mut self.webhooks, Key::webhook(company, webhook));
+    }
+
+    /// Asks for how a user of a company has an app.
+    pub fn want_installed(&mut self, installation: &Installation) {
+        self.want_item(Key::app(&installation.app));
+        self.want_item(Key::installation(installation));
+    }
+
+    /// Asks for an item of the webhooks table.
+    pub(super) fn want_item(&mut self, key: Key) {
+        want(&mut self.webhooks, key);
     }
 
     /// Asks for where an attempt stands.
@@ -52,6 +68,26 @@ impl Batch {
         webhook: WebhookId,
     ) -> Result<Option<StoredWebhook>, StoreError> {
         self.found.get(&Key::webhook(company, webhook)).cloned().map(stored_webhook).transpose()
+    }
+
+    /// How a user of a company has an app, which was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If an item cannot be read.
+    pub fn installed(&self, installation: &Installation) -> Result<Installed, StoreError> {
+        let life_of = |key: Key| life(self.found.get(&key).cloned());
+        Ok(Installed::new(&life_of(Key::app(&installation.app))?, &life_of(Key::installation(installation))?))
+    }
+
+    /// The webhook or token with this key; `None` if it is gone, or removed.
+    pub(super) fn possession(&self, key: &Key) -> Result<Option<Possession>, StoreError> {
+        let Some(item) = self.found.get(key).cloned() else { return Ok(None) };
+        if webhook_of(&key.sk).is_none() {
+            return stored_token(item).map(Possession::Token).map(Some);
+        }
+        let stored = stored_webhook(item)?;
+        Ok(stored.webhook.removed_at.is_none().then(|| Possession::Webhook(stored.into())))
     }
 
     /// Where the attempt stands; `None` if it has no item.

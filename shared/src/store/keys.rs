@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Announcement, AppId, AttemptNumber, CompanyId, DeliveryId, EventId, Timestamp, UserId, Webhook, WebhookId,
+    Announcement, AppId, AttemptNumber, CompanyId, DeliveryId, EventId, Generation, Installation,
+    RemovalTarget, Timestamp, UserId, Webhook, WebhookId,
 };
 
 /// The primary key of an item, in either table.
@@ -80,13 +81,45 @@ impl Key {
         Self::new(Self::routes(company, object), webhook_sk(webhook))
     }
 
-    pub(super) fn quota(company: &CompanyId, app: Option<&AppId>, user: &UserId) -> Self {
+    /// A quota of its own for each generation: what is removed from an earlier one makes no room in the present one.
+    pub(super) fn quota(
+        company: &CompanyId,
+        app: Option<&AppId>,
+        user: &UserId,
+        generation: Generation,
+    ) -> Self {
         let app = app.map_or("", AppId::as_str);
-        Self::new(Self::company(company), format!("Q#{app}#{user}"))
+        let mut sk = format!("Q#{app}#{user}");
+        if !generation.is_first() {
+            sk.push_str(&format!("#{}.{}", generation.app, generation.installation));
+        }
+        Self::new(Self::company(company), sk)
+    }
+
+    pub(super) fn app(app: &AppId) -> Self {
+        Self::new(format!("A#{app}"), "A")
+    }
+
+    pub(super) fn installation(installation: &Installation) -> Self {
+        let Installation { company, app, user } = installation;
+        Self::new(Self::company(company), format!("A#{app}#{user}"))
+    }
+
+    /// The item that keeps the life of what is removed.
+    pub(super) fn life(target: &RemovalTarget) -> Self {
+        match target {
+            RemovalTarget::App(app) => Self::app(app),
+            RemovalTarget::Installation(installation) => Self::installation(installation),
+        }
     }
 
     pub(super) fn token(sha256: &str) -> Self {
-        Self::new(format!("T#{sha256}"), "T")
+        Self::new(format!("{TOKEN_PREFIX}{sha256}"), "T")
+    }
+
+    /// The item by which a company's tokens are listed.
+    pub(super) fn listed_token(company: &CompanyId, sha256: &str) -> Self {
+        Self::new(Self::company(company), format!("{TOKEN_PREFIX}{sha256}"))
     }
 
     pub(super) fn sequence() -> Self {
@@ -148,9 +181,52 @@ fn webhook_partition(pk: &str) -> Option<(CompanyId, WebhookId)> {
 /// What the sort keys of webhooks begin with.
 pub(super) const WEBHOOK_PREFIX: &str = "W#";
 
+/// What the partition keys of tokens, and their sort keys in a company's list, begin with.
+pub(super) const TOKEN_PREFIX: &str = "T#";
+
+/// The index of what apps have.
+pub(super) const BY_APP: &str = "by_app";
+
+/// What an app's webhooks and tokens are sorted by in that index.
+pub(super) fn index_sk(company: &CompanyId, user: &UserId) -> String {
+    format!("{company}#{user}")
+}
+
+/// Where something stands in the index of what apps have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct IndexKey {
+    pub(super) pk: String,
+    pub(super) sk: String,
+    pub(super) app: AppId,
+    pub(super) installation: String,
+}
+
+impl IndexKey {
+    pub(super) fn key(&self) -> Key {
+        Key { pk: self.pk.clone(), sk: self.sk.clone() }
+    }
+
+    /// As text, to go on behind it. No key contains white space.
+    pub(super) fn cursor(&self) -> String {
+        format!("{} {} {}", self.installation, self.pk, self.sk)
+    }
+
+    /// Reads what [`IndexKey::cursor`] wrote.
+    pub(super) fn behind(app: &AppId, cursor: &str) -> Option<Self> {
+        let mut parts = cursor.split(' ').map(str::to_owned);
+        let (installation, pk, sk) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { pk, sk, app: app.clone(), installation })
+    }
+}
+
 /// Padded, so that webhooks are listed in the order of their numbers.
 pub(super) fn webhook_sk(webhook: WebhookId) -> String {
     format!("{WEBHOOK_PREFIX}{:016}", webhook.as_number())
+}
+
+/// The token that a key names: its own, or the one in its company's list.
+pub(super) fn token_of(key: &str) -> Option<&str> {
+    key.strip_prefix(TOKEN_PREFIX)
 }
 
 /// The webhook that a sort key names.
@@ -189,10 +265,25 @@ mod tests {
     }
 
     #[test]
-    fn general_and_application_quotas_never_meet() {
+    fn general_and_application_quotas_never_meet_nor_do_those_of_two_generations() {
         let company = "1".parse().expect("an id");
         let (app, user) = ("10".parse().expect("an id"), "10".parse().expect("an id"));
-        assert_ne!(Key::quota(&company, None, &user), Key::quota(&company, Some(&app), &user));
-        assert_eq!(Key::quota(&company, None, &user).sk, "Q##10");
+        let quota = |app, app_life, installation| {
+            Key::quota(&company, app, &user, Generation { app: app_life, installation })
+        };
+        assert_ne!(quota(None, 0, 0), quota(Some(&app), 0, 0));
+        assert_eq!(quota(None, 0, 0).sk, "Q##10");
+        assert_ne!(quota(Some(&app), 0, 1), quota(Some(&app), 0, 0));
+        assert_ne!(quota(Some(&app), 0, 1), quota(Some(&app), 1, 0));
+    }
+
+    #[test]
+    fn a_place_in_the_index_is_read_back_from_its_cursor() {
+        let app: AppId = "crm-sync".parse().expect("an id");
+        let (company, user) = ("1".parse().expect("an id"), "10".parse().expect("an id"));
+        let Key { pk, sk } = Key::webhook(&company, WebhookId::new(7));
+        let key = IndexKey { pk, sk, app: app.clone(), installation: index_sk(&company, &user) };
+        assert_eq!(IndexKey::behind(&app, &key.cursor()), Some(key));
+        assert_eq!(IndexKey::behind(&app, "1#10"), None);
     }
 }

@@ -3,12 +3,14 @@
 //! Each file holds the access patterns of one thing. Whatever is decided is decided by `domain`; a condition that
 //! does not hold is a value that is returned, not an error.
 
+mod apps;
 mod attempts;
 mod batch;
 mod error;
 mod events;
 mod health;
 mod keys;
+mod possessions;
 mod removal;
 mod tokens;
 mod transaction;
@@ -20,14 +22,16 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use apps::Registered;
 pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
 pub use error::StoreError;
 pub use events::FanOut;
 pub use health::FAILING_SHARDS;
 pub use keys::{AnnouncementKey, AttemptKey};
+pub use possessions::{Possession, PossessionPage};
 pub use removal::Removal;
-pub use tokens::Token;
+pub use tokens::{AddedToken, Token, TokenPage};
 pub use waits::{DUE_SHARDS, Sleeper, Wait};
 pub use webhooks::{Changed, Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
 

@@ -7,7 +7,7 @@ use super::{
     keys::Key,
     number, to_value,
     transaction::{Action, Transacted},
-    webhooks::stored_webhook,
+    webhooks::{quota_key, stored_webhook},
 };
 use crate::domain::{Announcement, Change, RemoveReason, Timestamp, Webhook};
 
@@ -77,7 +77,7 @@ impl Store {
                 .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
                 .update_expression(
                     "SET webhook.removed_at = :now, webhook.remove_reason = :reason, #ttl = :ttl ADD revision :one \
-                     REMOVE failing_shard, failing_since, last_failure_at",
+                     REMOVE installation, failing_shard, failing_since, last_failure_at",
                 )
                 .condition_expression("revision = :revision")
                 .expression_attribute_names("#ttl", "ttl")
@@ -91,7 +91,7 @@ impl Store {
             self.delete_route(webhook)?,
             Update::builder()
                 .table_name(&self.webhooks)
-                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
+                .set_key(Some(quota_key(webhook).into_item()))
                 .update_expression("ADD #count :less")
                 .expression_attribute_names("#count", "count")
                 .expression_attribute_values(":less", number(-1))

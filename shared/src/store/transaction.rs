@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError as WriteError,
     types::{
         TransactWriteItem,
-        builders::{DeleteBuilder, PutBuilder, UpdateBuilder},
+        builders::{ConditionCheckBuilder, DeleteBuilder, PutBuilder, UpdateBuilder},
     },
 };
 
@@ -94,6 +94,7 @@ macro_rules! action {
     };
 }
 
+action!(ConditionCheckBuilder, condition_check);
 action!(PutBuilder, put);
 action!(UpdateBuilder, update);
 action!(DeleteBuilder, delete);

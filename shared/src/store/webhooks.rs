@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Store, StoreError, from_item,
-    keys::{Key, WEBHOOK_PREFIX, webhook_of, webhook_sk},
+    keys::{Key, WEBHOOK_PREFIX, index_sk, webhook_of, webhook_sk},
     number, text, to_item, to_value,
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Health, Objects, Pattern, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Event, Health, Installation, Objects, Pattern, UserId, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -24,6 +24,9 @@ pub(super) struct WebhookItem {
     /// Beside the webhook, so that an index can find all that an app has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     app: Option<AppId>,
+    /// The same, while it is not removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    installation: Option<String>,
     webhook: Webhook,
     revision: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +69,8 @@ pub struct Route {
     pub pattern: Pattern,
     /// Whose permissions decide.
     pub user: UserId,
+    /// The installation that it belongs to.
+    pub installation: Option<Installation>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,8 +80,11 @@ struct RouteItem {
     v: Version1,
     pattern: Pattern,
     user: UserId,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     app: Option<AppId>,
+    /// Whose token the app had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<UserId>,
 }
 
 impl Route {
@@ -102,6 +110,8 @@ pub enum Creation {
     Created,
     /// Its owner has as many as they may.
     QuotaReached,
+    /// Its app was removed or uninstalled meanwhile.
+    NotInstalled,
 }
 
 /// Whether a webhook was changed.
@@ -143,7 +153,8 @@ impl Store {
         Ok(WebhookId::new(sequence.last))
     }
 
-    /// Creates a webhook: itself, its route and its place in the quota, all or nothing.
+    /// Creates a webhook: itself, its route and its place in the quota, all or nothing, and an app's only while the app
+    /// stands as its token says.
     ///
     /// # Errors
     ///
@@ -159,11 +170,12 @@ impl Store {
             sk,
             v: Version1,
             app: webhook.app.clone(),
+            installation: webhook.app.as_ref().map(|_| index_sk(&webhook.company, &webhook.owner)),
             webhook: webhook.clone(),
             revision: 0,
             ttl: None,
         };
-        let actions = vec![
+        let mut actions = vec![
             Put::builder()
                 .table_name(&self.webhooks)
                 .set_item(Some(to_item(&item)?))
@@ -172,7 +184,7 @@ impl Store {
             self.put_route(webhook)?,
             Update::builder()
                 .table_name(&self.webhooks)
-                .set_key(Some(Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner).into_item()))
+                .set_key(Some(quota_key(webhook).into_item()))
                 .update_expression("ADD #count :one")
                 .condition_expression("attribute_not_exists(#count) OR #count < :quota")
                 .expression_attribute_names("#count", "count")
@@ -180,8 +192,14 @@ impl Store {
                 .expression_attribute_values(":quota", number(new.quota))
                 .action()?,
         ];
+        if let Some(installation) = webhook.installation() {
+            actions.extend(self.standing_checks(&installation, webhook.generation)?);
+        }
         match self.transact("creating a webhook", actions).await? {
             Transacted::Done => Ok(Creation::Created),
+            Transacted::Refused(refusals) if refusals.iter().skip(3).any(|refusal| refusal.failed) => {
+                Ok(Creation::NotInstalled)
+            }
             Transacted::Refused(refusals) if refusals.get(2).is_some_and(|refusal| refusal.failed) => {
                 Ok(Creation::QuotaReached)
             }
@@ -198,6 +216,7 @@ impl Store {
             pattern: webhook.pattern.clone(),
             user: webhook.user.clone(),
             app: webhook.app.clone(),
+            owner: webhook.app.as_ref().map(|_| webhook.owner.clone()),
         };
         Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
     }
@@ -332,14 +351,20 @@ impl Store {
         let found = query.send().await.map_err(StoreError::call("Query"))?;
         let mut routes = Vec::new();
         for item in found.items.unwrap_or_default() {
-            let RouteItem { sk, pattern, user, .. } = from_item(item)?;
+            let RouteItem { sk, pattern, user, app, owner, .. } = from_item(item)?;
+            let installation =
+                app.zip(owner).map(|(app, user)| Installation { company: company.clone(), app, user });
             if let Some(webhook) = webhook_of(&sk) {
-                routes.push(Route { webhook, pattern, user });
+                routes.push(Route { webhook, pattern, user, installation });
             }
         }
         let next = found.last_evaluated_key.and_then(|key| webhook_of(key.get("sk")?.as_s().ok()?));
         Ok((routes, next))
     }
+}
+
+pub(super) fn quota_key(webhook: &Webhook) -> Key {
+    Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner, webhook.generation)
 }
 
 /// Reads a webhook's item.

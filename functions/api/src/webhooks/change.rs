@@ -38,7 +38,7 @@ pub(crate) async fn change(
     for round in 0..TRIES {
         let webhook = &read.webhook;
         if webhook.removed_at.is_some() {
-            return Err(Refusal::NoSuchWebhook);
+            return Err(Refusal::NotFound("id"));
         }
         if !member.manages(webhook) {
             return Err(Refusal::Forbidden);

@@ -276,7 +276,10 @@ mod tests {
         let redrive: Value = serde_json::from_str(&retries["RedrivePolicy"]).expect("JSON");
         assert_eq!(redrive["deadLetterTargetArn"], "arn:aws:sqs:us-east-1:000000000000:DeliveriesDlq");
         let (rule, targets) = &stack.rules[0];
-        assert_eq!(rule["EventPattern"], r#"{"detail-type":["webhook.event"]}"#);
+        assert_eq!(
+            rule["EventPattern"],
+            r#"{"detail-type":["webhook.event","app.removed","app.uninstalled"]}"#
+        );
         assert_eq!(targets["EventBusName"], "knockback-events");
         assert_eq!(targets["Targets"][0]["Arn"], "arn:aws:sqs:us-east-1:000000000000:EventsQueue");
     }
