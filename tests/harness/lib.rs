@@ -5,6 +5,7 @@ mod queues;
 mod random;
 mod raw;
 mod receiver;
+mod seed;
 mod world;
 
 pub use raw::{RawAnswer, RawReceiver};
