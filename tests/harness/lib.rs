@@ -6,6 +6,7 @@ mod queues;
 mod random;
 mod raw;
 mod receiver;
+mod seed;
 mod world;
 
 pub use announcements::Announced;
