@@ -6,6 +6,7 @@ mod queues;
 mod random;
 mod raw;
 mod receiver;
+mod seed;
 mod subscribed;
 mod world;
 

@@ -251,16 +251,30 @@ async fn who_installs_the_app_again_at_once_begins_with_nothing_and_keeps_what_i
 #[tokio::test]
 async fn a_second_uninstall_takes_over_the_job_of_the_first() {
     let world = World::new().await;
-    for _ in 0..3 {
+    let filled = async || {
         let token = installed(&world, "crm-sync", "1", "10").await;
         for _ in 0..40 {
             subscribe(&world, &token).await;
         }
-        uninstall(&world, "crm-sync", "1", "10").await;
-        world.pump("EventsQueue").await;
-    }
+    };
+    filled().await;
+    uninstall(&world, "crm-sync", "1", "10").await;
+    world.run_for(Duration::from_mins(2)).await;
+    assert_eq!(
+        (standing(&world).await.len(), world.depth("EventsQueue")),
+        (0, 1),
+        "the first is at its third pass"
+    );
+    filled().await;
+    uninstall(&world, "crm-sync", "1", "10").await;
+    let second = world.receive("EventsQueue");
+    world.delete("EventsQueue", &second);
+    world.run_for(Duration::from_mins(1)).await;
+    assert_eq!(world.depth("EventsQueue"), 0, "the first is over");
+    assert_eq!((second.len(), standing(&world).await.len()), (1, 40));
+    world.send_message("EventsQueue", &second[0].body);
     world.run_to_rest().await;
-    check_cleared(&world, 120, "app_uninstalled").await;
+    check_cleared(&world, 80, "app_uninstalled").await;
 }
 
 #[tokio::test]

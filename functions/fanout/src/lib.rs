@@ -1,40 +1,46 @@
 //! Fan-out: from an event to one message for each webhook that wants it.
 //!
 //! The event is kept first, then the routes of its company are read consistently, then the messages are sent, and only
-//! then is the event marked as done. Whoever dies in between does it all again: the deliveries have the same ids, so
-//! nothing is delivered twice for it.
+//! then is the event marked as done. Who reaches more webhooks than one page has sends the page's deliveries, then the
+//! message of the next page, and only then moves the event's item on. Whoever dies in between does it all again: the
+//! deliveries have the same ids, so nothing is delivered twice for it.
+//!
+//! The pages of a large fan-out are claimed, so that copies of a message do not multiply. An event that one page is enough
+//! for is not: its copies do the same work, and wait for nobody.
 
 mod intake;
+mod page;
 mod removal;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     Context,
-    domain::{ANY, Event},
-    queues::{DeliveryMessage, EventsMessage, SendError},
-    store::{FanOut, Route, StoreError},
+    domain::{PageStanding, page_standing},
+    queues::{DeliveryMessage, EventsMessage, FanOutPage, RouteCursor, SendError},
+    store::{FanOut, StoreError},
     telemetry::chain,
 };
 
 use self::{
     intake::{Intake, Work, read},
+    page::{Page, read_page},
     removal::RemovalError,
 };
 
-/// Why an event could not be fanned out; its message comes again.
+/// Why an event, or a page of it, could not be fanned out; its message comes again.
 #[derive(Debug, thiserror::Error)]
 enum FanOutError {
-    #[error("the event cannot be read")]
+    #[error("the message cannot be read")]
     Intake(#[from] Intake),
     #[error("the store failed")]
     Store(#[from] StoreError),
-    #[error("the deliveries could not be sent")]
+    #[error("the messages could not be sent")]
     Send(#[from] SendError),
     #[error("what an app had could not be cleared away")]
     Removal(#[from] RemovalError),
-    #[error("pages cannot be sent yet")]
-    Page,
+    #[error("another handler is sending this page")]
+    Held,
 }
 
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
@@ -46,61 +52,88 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
     response
 }
 
-/// Fans out one event; with the id of its message if that has to come again.
+/// Handles one message; with its id if it has to come again.
 async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> {
-    let error = work(context, &record.body.unwrap_or_default()).await.err()?;
     let message = record.message_id.unwrap_or_default();
-    tracing::error!(message, error = chain(&error), "an event was not fanned out");
+    match handle_message(context, &record.body.unwrap_or_default()).await {
+        Ok(()) => return None,
+        // Two copies of a message are normal.
+        Err(error @ FanOutError::Held) => tracing::info!(message, %error, "a page comes again"),
+        Err(error) => {
+            tracing::error!(message, error = chain(&error), "an event was not fanned out");
+        }
+    }
     Some(message)
 }
 
-async fn work(context: &Context, body: &str) -> Result<(), FanOutError> {
-    match read(context, body)? {
-        Work::Message(EventsMessage::Event(event)) => fan_out(context, event).await,
-        // Nobody sends pages yet; whoever does is newer than this, which puts them back.
-        Work::Message(EventsMessage::FanOut(_)) => Err(FanOutError::Page),
-        Work::Message(EventsMessage::Removal(page)) => Ok(removal::clear_page(context, &page).await?),
-        Work::End(target, by) => Ok(removal::begin(context, target, &by).await?),
+async fn handle_message(context: &Context, body: &str) -> Result<(), FanOutError> {
+    let message = match read(context, body)? {
+        Work::Message(message) => message,
+        Work::End(target, by) => return Ok(removal::begin(context, target, &by).await?),
+    };
+    match message {
+        EventsMessage::Event(event) => {
+            let fan_out = context.store.begin_fan_out(event, context.now()).await?;
+            send_page(context, fan_out, 0, None).await
+        }
+        EventsMessage::FanOut(FanOutPage { company, event_id, page, cursor }) => {
+            let Some(fan_out) = context.store.fan_out(&company, &event_id).await? else {
+                tracing::warn!(%company, event = %event_id, page, "an event has expired before it was fanned out");
+                return Ok(());
+            };
+            send_page(context, fan_out, page, Some(cursor)).await
+        }
+        EventsMessage::Removal(page) => Ok(removal::clear_page(context, &page).await?),
     }
 }
 
-async fn fan_out(context: &Context, event: Box<Event>) -> Result<(), FanOutError> {
-    let event = match context.store.begin_fan_out(event, context.now()).await? {
-        FanOut::Due(event) => event,
-        FanOut::Done => return Ok(()),
-    };
-    let routes = wanting(context, &event).await?;
-    let count = routes.len();
+/// Sends one page of an event. The order of the calls is what makes it safe to die between any two of them.
+async fn send_page(
+    context: &Context,
+    fan_out: FanOut,
+    number: u32,
+    cursor: Option<RouteCursor>,
+) -> Result<(), FanOutError> {
+    let Context { store, queues, .. } = context;
+    if !may_begin(page_standing(fan_out.state, number, context.now()))? {
+        return Ok(());
+    }
+    let Page { routes, next } = read_page(context, &fan_out.event, cursor).await?;
+    if number > 0 || next.is_some() {
+        let owner = format!("{:032x}", u128::from_be_bytes(context.random()));
+        if !may_begin(store.claim_page(&fan_out, number, &owner, context.now()).await?)? {
+            return Ok(());
+        }
+    }
+    let (event, count) = (fan_out.event, routes.len());
     let messages = routes
         .into_iter()
         .map(|route| DeliveryMessage::original(&event, route.webhook).of(route.installation));
-    context.queues.send_deliveries(messages).await?;
-    context.store.finish_fan_out(&event.company, &event.id).await?;
+    queues.send_deliveries(messages).await?;
+    if let Some(cursor) = next {
+        let (company, event_id, page) = (event.company.clone(), event.id.clone(), number.saturating_add(1));
+        queues.send_fan_out(FanOutPage { company, event_id, page, cursor }).await?;
+        store.end_page(&event.company, &event.id, number).await?;
+    } else {
+        store.finish_fan_out(&event.company, &event.id).await?;
+    }
     tracing::info!(
         company = %event.company,
         event = %event.id,
         object = event.object.as_str(),
         action = event.action.as_str(),
         correlation_id = event.correlation_id,
+        page = number,
         webhooks = count,
         "fanned out"
     );
     Ok(())
 }
 
-/// The webhooks that want the event.
-async fn wanting(context: &Context, event: &Event) -> Result<Vec<Route>, StoreError> {
-    let mut wanting = Vec::new();
-    for object in [event.object.as_str(), ANY] {
-        let mut after = None;
-        loop {
-            let (routes, next) = context.store.routes(&event.company, object, after).await?;
-            wanting.extend(routes.into_iter().filter(|route| route.wants(event, &context.config.objects)));
-            after = next;
-            if after.is_none() {
-                break;
-            }
-        }
+fn may_begin(standing: PageStanding) -> Result<bool, FanOutError> {
+    match standing {
+        PageStanding::Begin => Ok(true),
+        PageStanding::Over => Ok(false),
+        PageStanding::Held => Err(FanOutError::Held),
     }
-    Ok(wanting)
 }

@@ -226,7 +226,7 @@ impl AppRemoval {
     }
 
     /// The page after this one, which was begun at `begun_at`, and how long to wait for it; `None` if the job is over.
-    /// `found`: whether this page held anything that goes or has just gone. `cursor`: where this pass goes on.
+    /// `found`: whether this page held anything that goes. `cursor`: where this pass goes on.
     pub fn next(&self, found: bool, cursor: Option<String>, begun_at: Timestamp) -> Option<(Self, Duration)> {
         let began_at = if self.cursor.is_none() { begun_at } else { self.began_at };
         let found = self.found || found;

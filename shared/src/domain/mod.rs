@@ -10,6 +10,7 @@ mod app;
 mod attempt;
 mod caller;
 mod event;
+mod fan_out;
 mod fields;
 mod ids;
 mod pattern;
@@ -34,6 +35,7 @@ pub use attempt::{
 };
 pub use caller::{Caller, Member, Scope};
 pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
+pub use fan_out::{FanOutState, PAGE_LEASE, PAGE_WEBHOOKS_MAX, PageStanding, page_standing};
 pub use fields::{FieldErrors, Fields, JSON_DEPTH_MAX, RawObject, is_shallow};
 pub use ids::{AppId, CompanyId, DeliveryId, EventId, ID_BYTES_MAX, InvalidId, UserId, WebhookId};
 pub use pattern::{ANY, Objects, Pattern, Version};

@@ -1,16 +1,18 @@
-//! Events, each kept once, before its fan-out.
+//! Events, each kept once, before its fan-out, and how far that is.
 
 use std::io::{Read, Write};
 
 use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure as OnFailure,
+    error::SdkError,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    types::ReturnValuesOnConditionCheckFailure as OnFailure,
 };
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Store, StoreError, from_item, keys::Key, text, to_item};
+use super::{Item, Store, StoreError, from_item, keys::Key, number, text, to_item};
 use crate::{
-    domain::{CompanyId, Event, EventId, Timestamp},
+    domain::{CompanyId, Event, EventId, FanOutState, PAGE_LEASE, PageStanding, Timestamp, page_standing},
     version::Version1,
 };
 
@@ -40,19 +42,38 @@ struct EventItem {
     sk: String,
     v: Version1,
     state: State,
+    /// Absent from what the version before wrote: it knew one page.
+    #[serde(default)]
+    page: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
     packing: Packing,
     #[serde(with = "serde_bytes")]
     body: Vec<u8>,
     ttl: i64,
 }
 
-/// What is left to do for an event that has reached fan-out.
+impl EventItem {
+    fn fan_out(&self) -> FanOutState {
+        match self.state {
+            State::Fanning => FanOutState::Fanning { page: self.page, lease_until: self.lease_until },
+            State::Done => FanOutState::Done,
+        }
+    }
+}
+
+/// How often a page is claimed while its predecessor moves the item on.
+const CLAIM_TRIES: usize = 8;
+
+/// An event, and how far its fan-out was when it was read.
 #[derive(Debug)]
-pub enum FanOut {
-    /// To fan it out, as it was first kept: its time is the time, whatever a repeat says.
-    Due(Box<Event>),
-    /// Nothing: it is a repeat.
-    Done,
+pub struct FanOut {
+    /// The event as it was first kept: its time is the time, whatever a repeat says.
+    pub event: Box<Event>,
+    /// How far it is.
+    pub state: FanOutState,
 }
 
 impl Store {
@@ -64,8 +85,18 @@ impl Store {
     pub async fn begin_fan_out(&self, event: Box<Event>, now: Timestamp) -> Result<FanOut, StoreError> {
         let Key { pk, sk } = Key::event(&event.company, &event.id);
         let (packing, body) = pack(&event)?;
-        let item =
-            EventItem { pk, sk, v: Version1, state: State::Fanning, packing, body, ttl: self.expiry(now) };
+        let item = EventItem {
+            pk,
+            sk,
+            v: Version1,
+            state: State::Fanning,
+            page: 0,
+            lease_until: None,
+            owner: None,
+            packing,
+            body,
+            ttl: self.expiry(now),
+        };
         let put = self
             .client
             .put_item()
@@ -73,18 +104,107 @@ impl Store {
             .set_item(Some(to_item(&item)?))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(OnFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(FanOut::Due(event)) };
+        let Err(error) = put.send().await else { return Ok(FanOut { event, state: item.fan_out() }) };
         let Some(PutItemError::ConditionalCheckFailedException(kept)) = error.as_service_error() else {
             return Err(StoreError::call("PutItem")(error));
         };
-        let kept: EventItem = from_item(kept.item().cloned().unwrap_or_default())?;
-        match kept.state {
-            State::Done => Ok(FanOut::Done),
-            State::Fanning => unpack(&kept).map(Box::new).map(FanOut::Due),
-        }
+        fan_out(kept.item().cloned().unwrap_or_default())
     }
 
-    /// Notes that all deliveries of an event are on their way.
+    /// Reads an event whose fan-out goes on, consistently; `None` if it has expired.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn fan_out(&self, company: &CompanyId, event: &EventId) -> Result<Option<FanOut>, StoreError> {
+        let get = self.client.get_item().table_name(&self.deliveries).consistent_read(true);
+        let get = get.set_key(Some(Key::event(company, event).into_item()));
+        get.send().await.map_err(StoreError::call("GetItem"))?.item.map(fan_out).transpose()
+    }
+
+    /// Claims a page of a fan-out, on condition that it is as far as was read, else as far as is found. Of many copies of
+    /// a page's message, one may `Begin`.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer, or others keep changing how far it is.
+    pub async fn claim_page(
+        &self,
+        read: &FanOut,
+        page: u32,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<PageStanding, StoreError> {
+        let mut state = read.state;
+        for _ in 0..CLAIM_TRIES {
+            let standing = page_standing(state, page, now);
+            let (PageStanding::Begin, FanOutState::Fanning { page: was, lease_until }) = (standing, state)
+            else {
+                return Ok(standing);
+            };
+            let page_is =
+                if was == 0 { "(attribute_not_exists(#page) OR #page = :was)" } else { "#page = :was" };
+            let lease_is =
+                lease_until.map_or("attribute_not_exists(lease_until)", |_| "lease_until = :lease");
+            let mut update = self
+                .client
+                .update_item()
+                .table_name(&self.deliveries)
+                .set_key(Some(Key::event(&read.event.company, &read.event.id).into_item()))
+                .update_expression("SET #page = :page, lease_until = :until, #owner = :owner")
+                .condition_expression(format!("#state = :fanning AND {page_is} AND {lease_is}"))
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_names("#page", "page")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_values(":fanning", text("fanning"))
+                .expression_attribute_values(":was", number(was))
+                .expression_attribute_values(":page", number(page))
+                .expression_attribute_values(":until", number((now + PAGE_LEASE).as_ms()))
+                .expression_attribute_values(":owner", text(owner))
+                .return_values_on_condition_check_failure(OnFailure::AllOld);
+            if let Some(lease) = lease_until {
+                update = update.expression_attribute_values(":lease", number(lease.as_ms()));
+            }
+            let Err(error) = update.send().await else { return Ok(PageStanding::Begin) };
+            let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()
+            else {
+                return Err(StoreError::call("UpdateItem")(error));
+            };
+            // Without an item, it has expired since it was read.
+            let Some(item) = refused.item() else { return Ok(PageStanding::Over) };
+            let found: EventItem = from_item(item.clone())?;
+            // The answer to this very claim may have been lost, and the SDK have made it again.
+            if found.page == page && found.owner.as_deref() == Some(owner) {
+                return Ok(PageStanding::Begin);
+            }
+            state = found.fan_out();
+        }
+        Err(StoreError::Contention { operation: "claiming a page" })
+    }
+
+    /// Notes that a page is sent and that the next one has a message, unless somebody has noted it.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn end_page(&self, company: &CompanyId, event: &EventId, page: u32) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.deliveries)
+            .set_key(Some(Key::event(company, event).into_item()))
+            .update_expression("SET #page = :next REMOVE lease_until, #owner")
+            .condition_expression("#state = :fanning AND #page = :page")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#page", "page")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":fanning", text("fanning"))
+            .expression_attribute_values(":page", number(page))
+            .expression_attribute_values(":next", number(page.saturating_add(1)));
+        unless_refused(update.send().await)
+    }
+
+    /// Notes that all deliveries of an event are on their way, if it is still kept.
     ///
     /// # Errors
     ///
@@ -95,12 +215,35 @@ impl Store {
             .update_item()
             .table_name(&self.deliveries)
             .set_key(Some(Key::event(company, event).into_item()))
-            .update_expression("SET #state = :done")
+            .update_expression("SET #state = :done REMOVE lease_until, #owner")
+            .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":done", text("done"));
-        update.send().await.map_err(StoreError::call("UpdateItem"))?;
-        Ok(())
+        unless_refused(update.send().await)
     }
+}
+
+/// Takes it for done when the condition of an update does not hold.
+fn unless_refused<T, R>(answer: Result<T, SdkError<UpdateItemError, R>>) -> Result<(), StoreError>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match answer {
+        Err(error)
+            if !error
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Err(StoreError::call("UpdateItem")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fan_out(item: Item) -> Result<FanOut, StoreError> {
+    let item: EventItem = from_item(item)?;
+    Ok(FanOut { event: Box::new(unpack(&item)?), state: item.fan_out() })
 }
 
 /// Reads an event's item.
@@ -148,6 +291,9 @@ mod tests {
                 sk: String::new(),
                 v: Version1,
                 state: State::Done,
+                page: 0,
+                lease_until: None,
+                owner: None,
                 packing,
                 body,
                 ttl: 0,

@@ -26,8 +26,6 @@ pub enum Possession {
 pub struct PossessionPage {
     /// What goes.
     pub going: Vec<Possession>,
-    /// How many the index shows that have just gone.
-    pub gone: usize,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
 }
@@ -55,13 +53,11 @@ impl Store {
             wanted.want_item(key.key());
         }
         let read = self.read(wanted).await?;
-        let mut page = PossessionPage { next, ..PossessionPage::default() };
+        let mut page = PossessionPage { going: Vec::with_capacity(keys.len()), next };
         for key in keys {
-            match read.possession(&key.key())? {
-                None => page.gone += 1,
-                Some(possession) if removal.takes(possession.generation()) => page.going.push(possession),
-                Some(_) => {}
-            }
+            // What has gone, or was given since, is no concern of this removal's.
+            let possession = read.possession(&key.key())?;
+            page.going.extend(possession.filter(|possession| removal.takes(possession.generation())));
         }
         Ok(page)
     }

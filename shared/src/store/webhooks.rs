@@ -326,8 +326,8 @@ impl Store {
         }
     }
 
-    /// Some of the routes for one object of a company, which may be `*`, behind `after`, read consistently: an event
-    /// that is posted right after a webhook was created finds it.
+    /// At most `limit` of the routes for one object of a company, which may be `*`, behind `after`, read consistently: an
+    /// event that is posted right after a webhook was created finds it. With the webhook behind which there may be more.
     ///
     /// # Errors
     ///
@@ -337,6 +337,7 @@ impl Store {
         company: &CompanyId,
         object: &str,
         after: Option<WebhookId>,
+        limit: usize,
     ) -> Result<(Vec<Route>, Option<WebhookId>), StoreError> {
         let pk = Key::routes(company, object);
         let start = after.map(|after| Key { pk: pk.clone(), sk: webhook_sk(after) }.into_item());
@@ -347,6 +348,7 @@ impl Store {
             .consistent_read(true)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(pk))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start);
         let found = query.send().await.map_err(StoreError::call("Query"))?;
         let mut routes = Vec::new();

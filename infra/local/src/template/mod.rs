@@ -288,8 +288,12 @@ mod tests {
     #[test]
     fn the_lease_ends_between_the_functions_timeout_and_the_visibility_timeout() {
         let stack = Stack::read(TEMPLATE).expect("a template");
-        let lease_secs = knockback::domain::LEASE.as_secs();
-        for mapping in stack.mappings.iter().filter(|mapping| mapping.function == "Deliver") {
+        for mapping in &stack.mappings {
+            let lease_secs = match &*mapping.function {
+                "Deliver" => knockback::domain::LEASE.as_secs(),
+                "Fanout" => knockback::domain::PAGE_LEASE.as_secs(),
+                _ => continue,
+            };
             let (_, attributes) =
                 stack.queues.iter().find(|(name, _)| *name == mapping.queue).expect("a queue");
             let visibility_secs: u64 = attributes["VisibilityTimeout"].parse().expect("a number");

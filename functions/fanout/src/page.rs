@@ -1,0 +1,55 @@
+//! One page of a fan-out: the webhooks that it reaches, and where the next one begins.
+
+use knockback::{
+    Context,
+    domain::{ANY, Event, PAGE_WEBHOOKS_MAX},
+    queues::RouteCursor,
+    store::{Route, StoreError},
+};
+
+/// How many routes are read at once: where all match, one more than a page has shows whether there is a next one.
+const ROUTES_READ: usize = PAGE_WEBHOOKS_MAX + 1;
+
+/// Webhooks that want an event, by their routes.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) routes: Vec<Route>,
+    /// Behind which the next webhook that wants the event comes, if one does.
+    pub(crate) next: Option<RouteCursor>,
+}
+
+/// Reads the page that comes behind `cursor`. Routes that do not match do not count.
+pub(crate) async fn read_page(
+    context: &Context,
+    event: &Event,
+    cursor: Option<RouteCursor>,
+) -> Result<Page, StoreError> {
+    let mut page = Page::default();
+    let mut last = cursor;
+    for object in [event.object.as_str(), ANY] {
+        let mut after = match &last {
+            Some(last) if last.object == object => Some(last.webhook),
+            Some(last) if last.object == ANY => continue,
+            _ => None,
+        };
+        loop {
+            let (routes, next) = context.store.routes(&event.company, object, after, ROUTES_READ).await?;
+            for route in routes {
+                let at = RouteCursor { object: object.to_owned(), webhook: route.webhook };
+                if route.wants(event, &context.config.objects) {
+                    if page.routes.len() == PAGE_WEBHOOKS_MAX {
+                        page.next = last;
+                        return Ok(page);
+                    }
+                    page.routes.push(route);
+                }
+                last = Some(at);
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(page)
+}
