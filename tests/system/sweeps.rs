@@ -194,3 +194,37 @@ async fn an_index_that_lags_sweeps_nothing_that_has_recovered_meanwhile() {
     assert!(is_there(&world, &owner).await);
     assert_eq!(world.health(&webhook).await["failing_since"], json!(null));
 }
+
+#[tokio::test]
+async fn a_sweep_costs_what_is_failing_and_not_what_there_is() {
+    const FAILING: u64 = 20;
+    let Subscribed { world, receiver: _receiver, owner, .. } = Subscribed::answering(500).await;
+    let dead = world.receiver().await;
+    dead.answers(500);
+    for _ in 1..FAILING {
+        world.subscribe(&owner, &dead.url(), json!({})).await;
+    }
+    // They fail at first, and once more shortly before three days are over.
+    world.report(json!({})).await;
+    world.run_for(HOUR * 71).await;
+    world.report(json!({})).await;
+    world.run_until(START + HOUR * 71 + HOUR / 2).await;
+    let stranger = world.token(json!({"company_id": "2", "user_id": "10"})).await;
+    world.seed_webhooks_without_routes(&stranger, "http://127.0.0.1:1/", json!({}), 100_000).await;
+    world.announced();
+
+    let before = world.system.aws.counts();
+    world.run_until(START + HOUR * 72).await;
+    let swept = world.system.aws.counts().since(&before);
+    let read = swept.read_units_of("WebhooksTable") + swept.read_units_of("WebhooksTable/failing");
+    assert!(read <= 40.0, "{read}");
+    let deleted = world.announced();
+    assert_eq!(deleted.iter().filter(|event| event.kind == "webhook.deleted").count(), 20);
+    assert!(!is_there(&world, &owner).await);
+
+    // With nothing to do it costs the least that queries do.
+    let before = world.system.aws.counts();
+    world.run_until(START + HOUR * 73).await;
+    let swept = world.system.aws.counts().since(&before);
+    assert!(swept.read_units() <= 4.0 * 0.5 * 13.0, "{}", swept.read_units());
+}
