@@ -89,7 +89,7 @@ pub struct AnnouncementMessage {
 #[derive(Debug, Clone)]
 pub enum Alarm {
     /// For an attempt.
-    Attempt(DeliveryMessage),
+    Attempt(Box<DeliveryMessage>),
     /// For an announcement.
     Announcement(AnnouncementMessage),
 }
@@ -264,7 +264,7 @@ impl Queues {
     ///
     /// If SQS did not take it.
     pub async fn set_alarm(&self, message: DeliveryMessage, now: Timestamp) -> Result<(), SendError> {
-        self.set_alarms(&[Alarm::Attempt(message)], now).await
+        self.set_alarms(&[Alarm::Attempt(message.into())], now).await
     }
 
     /// Sets an alarm for an announcement. One that is due later than SQS can delay is the sweeper's to set.

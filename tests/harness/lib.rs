@@ -7,9 +7,11 @@ mod random;
 mod raw;
 mod receiver;
 mod seed;
+mod subscribed;
 mod world;
 
 pub use announcements::Announced;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
+pub use subscribed::Subscribed;
 pub use world::{Reply, START, World};

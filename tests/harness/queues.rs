@@ -81,6 +81,32 @@ impl World {
         messages
     }
 
+    /// Takes all that is visible in a queue, and gives each batch to as many handlers at once as there are to be `copies`. On
+    /// one thread they take turns; on several they race.
+    ///
+    /// # Panics
+    ///
+    /// If a handler panics.
+    #[expect(clippy::expect_used, reason = "a handler that panics has failed the test")]
+    pub async fn pump_at_once(&self, queue: &str, copies: usize) {
+        let mut handlers = Vec::new();
+        loop {
+            let batch = self.receive(queue);
+            if batch.is_empty() {
+                break;
+            }
+            for _ in 0..copies {
+                let (world, queue, batch) = (self.clone(), queue.to_owned(), batch.clone());
+                handlers.push(tokio::spawn(async move { (world.invoke(&queue, &batch).await, batch) }));
+            }
+        }
+        for handler in handlers {
+            let (failed, mut batch) = handler.await.expect("a handler");
+            batch.retain(|message| !failed.contains(message));
+            self.delete(queue, &batch);
+        }
+    }
+
     /// Runs to rest, as [`Self::run_to_rest`] does, and has every message of every queue come twice.
     ///
     /// # Panics

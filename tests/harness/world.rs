@@ -222,7 +222,15 @@ impl World {
     ///
     /// If a queue fails.
     pub async fn run_for(&self, duration: Duration) {
-        let end = self.clock.now() + duration;
+        self.run_until(self.clock.now() + duration).await;
+    }
+
+    /// Moves the clock to `end`, and does on the way whatever comes due, at its time: messages and schedules.
+    ///
+    /// # Panics
+    ///
+    /// If a queue fails.
+    pub async fn run_until(&self, end: Timestamp) {
         self.settle().await;
         while let Some(next) = self.next_time().filter(|next| *next <= end) {
             self.move_to(next).await;

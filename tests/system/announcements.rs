@@ -7,20 +7,10 @@ use knockback::{
     domain::{RemoveReason, Timestamp},
     store::Removal,
 };
-use serde_json::{Value, json};
-use tests::{Announced, Receiver, START, World};
+use serde_json::json;
+use tests::{Announced, START, Subscribed, World};
 
 const BAN: Duration = Duration::from_mins(30);
-
-/// A world that listens to the bus, with a webhook for a receiver that answers 500.
-async fn failing() -> (World, Receiver, Value) {
-    let world = World::new().await;
-    world.listen().await;
-    let receiver = world.receiver().await;
-    receiver.answers(500);
-    let webhook = world.subscribe(&world.owner().await, &receiver.url(), json!({"name": "mine"})).await;
-    (world, receiver, webhook)
-}
 
 async fn report_ten(world: &World) {
     for _ in 0..10 {
@@ -34,7 +24,7 @@ fn kinds(announced: &[Announced]) -> Vec<(&str, Timestamp)> {
 
 #[tokio::test]
 async fn a_ban_is_announced_at_once_and_its_end_to_the_second() {
-    let (world, _receiver, webhook) = failing().await;
+    let Subscribed { world, receiver: _receiver, webhook, .. } = Subscribed::answering(500).await;
     world.run_for(Duration::from_secs(7)).await;
     report_ten(&world).await;
     world.settle().await;
@@ -42,14 +32,14 @@ async fn a_ban_is_announced_at_once_and_its_end_to_the_second() {
     let banned = world.announced();
     assert_eq!(kinds(&banned), [("webhook.banned", begin)]);
     let mut expected = json!({"company_id": "1", "webhook_id": webhook["id"], "type": "general", "app": null,
-        "owner_id": "10", "user_id": "10", "name": "mine", "event_action": "*", "event_object": "deal",
+        "owner_id": "10", "user_id": "10", "name": null, "event_action": "*", "event_object": "deal",
         "version": "2.0", "at": begin.to_string(), "strikes": 10, "banned_until": (begin + BAN).to_string(),
         "last_http_status": 500});
     expected["id"] = banned[0].detail["id"].clone();
     assert_eq!(banned[0].detail, expected);
     assert_eq!(expected["id"].as_str().map(str::len), Some(36));
 
-    world.run_for(BAN - Duration::from_millis(1)).await;
+    world.run_until(begin + BAN - Duration::from_millis(1)).await;
     assert!(world.announced().is_empty());
     world.run_for(Duration::from_millis(1)).await;
     let reactivated = world.announced();
@@ -61,14 +51,14 @@ async fn a_ban_is_announced_at_once_and_its_end_to_the_second() {
 
 #[tokio::test]
 async fn a_deletion_is_announced_with_its_reason_and_ends_what_was_to_come() {
-    let (world, _receiver, webhook) = failing().await;
+    let Subscribed { world, receiver: _receiver, webhook, .. } = Subscribed::answering(500).await;
     report_ten(&world).await;
     world.settle().await;
-    world.run_for(Duration::from_secs(60)).await;
+    world.run_for(Duration::from_mins(1)).await;
     world.unsubscribe(&world.owner().await, &webhook).await;
     world.run_to_rest().await;
     let announced = world.announced();
-    let deleted = START + Duration::from_secs(60);
+    let deleted = START + Duration::from_mins(1);
     assert_eq!(kinds(&announced), [("webhook.banned", START), ("webhook.deleted", deleted)]);
     assert_eq!(
         (&announced[1].detail["reason"], &announced[1].detail["last_http_status"]),
@@ -79,7 +69,7 @@ async fn a_deletion_is_announced_with_its_reason_and_ends_what_was_to_come() {
 
 #[tokio::test]
 async fn however_often_messages_come_an_announcement_keeps_its_id() {
-    let (world, _receiver, _) = failing().await;
+    let Subscribed { world, receiver: _receiver, .. } = Subscribed::answering(500).await;
     report_ten(&world).await;
     world.run_to_rest_with_every_message_twice().await;
     let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -95,7 +85,7 @@ async fn however_often_messages_come_an_announcement_keeps_its_id() {
 
 #[tokio::test]
 async fn who_dies_between_a_deletion_and_its_announcement_is_continued() {
-    let (world, _receiver, webhook) = failing().await;
+    let Subscribed { world, receiver: _receiver, webhook, .. } = Subscribed::answering(500).await;
     let store = &world.system.context.store;
     let (company, id) = ("1".parse().expect("an id"), webhook["id"].to_string().parse().expect("an id"));
     let stored = store.webhook(&company, id).await.expect("an answer").expect("a webhook");
@@ -111,7 +101,7 @@ async fn who_dies_between_a_deletion_and_its_announcement_is_continued() {
 
 #[tokio::test]
 async fn who_dies_after_the_tenth_strike_is_continued() {
-    let (world, _receiver, _) = failing().await;
+    let Subscribed { world, receiver: _receiver, .. } = Subscribed::answering(500).await;
     report_ten(&world).await;
     while !world.pump("EventsQueue").await.is_empty() {}
     world.system.aws.refuse("AWSEvents.PutEvents");
@@ -129,7 +119,7 @@ async fn who_dies_after_the_tenth_strike_is_continued() {
 
 #[tokio::test]
 async fn nothing_of_an_announcement_that_was_told_is_left() {
-    let (world, _receiver, webhook) = failing().await;
+    let Subscribed { world, receiver: _receiver, webhook, .. } = Subscribed::answering(500).await;
     report_ten(&world).await;
     world.settle().await;
     let kept = async || {

@@ -3,25 +3,17 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
+use knockback::store::Changed;
 use serde_json::{Value, json};
-use tests::{Receiver, Reply, START, World};
+use tests::{Reply, START, Subscribed, World};
 
 async fn change(world: &World, token: &str, webhook: &Value, body: Value) -> Reply {
     world.call(Method::PATCH, &format!("/v1/webhooks/{}", webhook["id"]), token, body.to_string()).await
 }
 
-/// A world with a webhook of its owner, the receiver behind it, and the owner's token.
-async fn subscribed() -> (World, Receiver, Value, String) {
-    let world = World::new().await;
-    let receiver = world.receiver().await;
-    let owner = world.owner().await;
-    let webhook = world.subscribe(&owner, &receiver.url(), json!({})).await;
-    (world, receiver, webhook, owner)
-}
-
 #[tokio::test]
 async fn one_webhook_shows_how_it_fares_at_any_moment() {
-    let (world, receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
     let shown = async || {
         let shown = world.read(&owner, &webhook).await;
         ["strikes", "banned_until", "is_active", "last_delivery_time", "last_http_status"]
@@ -34,11 +26,11 @@ async fn one_webhook_shows_how_it_fares_at_any_moment() {
     assert_eq!(shown().await, [json!(0), json!(null), json!(1), first, json!(200)]);
 
     // While all is well nothing is written to the webhook, and the log knows better.
-    world.run_for(Duration::from_secs(60)).await;
+    world.run_for(Duration::from_mins(1)).await;
     receiver.answers(204);
     world.report(json!({})).await;
     world.settle().await;
-    let second = json!((START + Duration::from_secs(60)).to_string());
+    let second = json!((START + Duration::from_mins(1)).to_string());
     assert_eq!(shown().await, [json!(0), json!(null), json!(1), second, json!(204)]);
 
     receiver.answers(503);
@@ -62,7 +54,7 @@ async fn one_webhook_shows_how_it_fares_at_any_moment() {
 
 #[tokio::test]
 async fn a_webhook_that_is_gone_says_why() {
-    let (world, _receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver: _receiver, webhook, owner } = Subscribed::answering(200).await;
     world.unsubscribe(&owner, &webhook).await;
     let shown = world.read(&owner, &webhook).await;
     assert_eq!(shown["remove_time"], json!(START.to_string()));
@@ -72,7 +64,7 @@ async fn a_webhook_that_is_gone_says_why() {
 
 #[tokio::test]
 async fn a_change_is_answered_with_the_webhook_as_it_is_now() {
-    let (world, _receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver: _receiver, webhook, owner } = Subscribed::answering(200).await;
     let changes = json!({"subscription_url": "http://127.0.0.1:2/new", "event_action": "delete",
         "event_object": "person", "name": "new", "http_auth_user": "ann", "http_auth_password": "pass"});
     let reply = change(&world, &owner, &webhook, changes.clone()).await;
@@ -94,7 +86,7 @@ async fn a_change_is_answered_with_the_webhook_as_it_is_now() {
 
 #[tokio::test]
 async fn an_event_after_the_answer_is_matched_by_the_new_pattern_with_index_reads_lagging() {
-    let (world, receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
     world.system.aws.tables.set_index_lag(Duration::from_secs(10)).expect("a lag");
     change(&world, &owner, &webhook, json!({"event_object": "person"})).await;
     world.report(json!({"entity_id": "old"})).await;
@@ -114,7 +106,7 @@ async fn an_event_after_the_answer_is_matched_by_the_new_pattern_with_index_read
 
 #[tokio::test]
 async fn switched_off_it_gets_nothing_and_what_was_pending_is_recorded_as_dropped() {
-    let (world, receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
     receiver.answers(500);
     world.report(json!({"entity_id": "retried"})).await;
     world.settle().await;
@@ -145,7 +137,7 @@ async fn switched_off_it_gets_nothing_and_what_was_pending_is_recorded_as_droppe
 
 #[tokio::test]
 async fn what_waits_goes_to_the_new_url_with_the_new_password() {
-    let (world, old, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver: old, webhook, owner } = Subscribed::answering(200).await;
     let new = world.receiver().await;
     old.answers(500);
     world.report(json!({})).await;
@@ -160,7 +152,7 @@ async fn what_waits_goes_to_the_new_url_with_the_new_password() {
 
 #[tokio::test]
 async fn only_who_manages_a_webhook_reads_or_changes_it() {
-    let (world, _receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver: _receiver, webhook, owner } = Subscribed::answering(200).await;
     let colleague = world.token(json!({"company_id": "1", "user_id": "11"})).await;
     let admin = world.token(json!({"company_id": "1", "user_id": "11", "admin": true})).await;
     let app = world.token(json!({"company_id": "1", "user_id": "10", "app": "crm"})).await;
@@ -208,7 +200,7 @@ async fn a_change_that_is_refused_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn changes_and_failures_at_once_lose_neither_a_change_nor_a_strike() {
-    let (world, receiver, webhook, owner) = subscribed().await;
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
     receiver.answers(500);
     for _ in 0..9 {
         world.report(json!({})).await;
@@ -235,4 +227,22 @@ async fn changes_and_failures_at_once_lose_neither_a_change_nor_a_strike() {
     let fields =
         ["name", "event_action", "event_object", "http_auth_user", "strikes"].map(|name| shown[name].clone());
     assert_eq!(fields, [json!("changed"), json!("change"), json!("*"), json!("ann"), json!(9)]);
+}
+
+/// The change has read the webhook; then a strike is written; then the change is.
+#[tokio::test]
+async fn a_change_that_was_decided_before_a_strike_is_decided_again() {
+    let Subscribed { world, webhook, receiver: _receiver, .. } = Subscribed::answering(500).await;
+    let store = &world.system.context.store;
+    let (company, id) = ("1".parse().expect("an id"), webhook["id"].to_string().parse().expect("an id"));
+    let read = store.webhook(&company, id).await.expect("an answer").expect("a webhook");
+    world.report(json!({})).await;
+    world.settle().await;
+    let mut changed = read.webhook.clone();
+    changed.name = Some("changed".to_owned());
+    let Changed::Meanwhile(now) = store.change_webhook(&read, &changed).await.expect("an answer") else {
+        panic!("the strike was overwritten");
+    };
+    assert_eq!(now.webhook.health.strikes, 1);
+    assert_eq!(world.health(&webhook).await["strikes"], 1);
 }

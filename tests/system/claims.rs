@@ -7,18 +7,9 @@ use knockback::{
     store::{AttemptKey, Claim},
 };
 use serde_json::{Value, json};
-use tests::{Receiver, START, World};
+use tests::{Receiver, START, Subscribed, World};
 
 const CHAIN: [i64; 4] = [0, 3_000, 33_000, 183_000];
-
-/// A world with a webhook for a receiver that answers 500.
-async fn failing() -> (World, Receiver, Value) {
-    let world = World::new().await;
-    let receiver = world.receiver().await;
-    receiver.answers(500);
-    let webhook = world.subscribe(&world.owner().await, &receiver.url(), json!({})).await;
-    (world, receiver, webhook)
-}
 
 /// Four failed attempts and one strike are kept, and nothing waits.
 async fn check_one_chain(world: &World, webhook: &Value) {
@@ -30,7 +21,7 @@ async fn check_one_chain(world: &World, webhook: &Value) {
 
 #[tokio::test]
 async fn with_every_message_twice_a_failing_receiver_still_gets_one_chain_and_one_strike() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.run_to_rest_with_every_message_twice().await;
     assert_eq!(receiver.times(), CHAIN);
@@ -39,7 +30,7 @@ async fn with_every_message_twice_a_failing_receiver_still_gets_one_chain_and_on
 
 #[tokio::test]
 async fn two_handlers_with_a_copy_each_of_a_failing_original_still_make_one_chain_and_one_strike() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.pump("EventsQueue").await;
     let original = world.receive("DeliveriesQueue");
@@ -86,7 +77,7 @@ async fn a_retry_is_made_by_one_of_many_handlers_with_a_copy_each() {
 
 #[tokio::test]
 async fn a_success_is_not_posted_again_when_its_message_comes_again() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     receiver.answers(200);
     world.report(json!({})).await;
     world.pump("EventsQueue").await;
@@ -102,7 +93,7 @@ async fn a_success_is_not_posted_again_when_its_message_comes_again() {
 
 #[tokio::test]
 async fn a_handler_that_dies_after_each_message_changes_nothing() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     // Each message is handled once without being deleted, and later again.
     let mut died_with = std::collections::HashSet::new();
@@ -127,7 +118,7 @@ async fn a_handler_that_dies_after_each_message_changes_nothing() {
 
 #[tokio::test]
 async fn an_alarm_that_was_lost_is_set_again_by_the_message_before_it() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.pump("EventsQueue").await;
     let original = world.receive("DeliveriesQueue");
@@ -146,7 +137,7 @@ async fn an_alarm_that_was_lost_is_set_again_by_the_message_before_it() {
 
 #[tokio::test]
 async fn an_attempt_whose_handler_died_in_the_middle_is_taken_over_when_its_lease_ends() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.run_for(Duration::from_secs(2)).await;
     world.clock.advance(Duration::from_secs(1));
@@ -174,7 +165,7 @@ fn key(receiver: &Receiver, webhook: &Value, number: u32) -> AttemptKey {
 
 #[tokio::test]
 async fn a_message_that_rings_early_starts_nothing() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.run_for(Duration::from_secs(2)).await;
     let key = key(&receiver, &webhook, 2);
@@ -196,7 +187,7 @@ async fn a_message_that_rings_early_starts_nothing() {
 
 #[tokio::test]
 async fn a_delete_ends_the_retries_that_wait_and_says_so() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.run_for(Duration::from_secs(2)).await;
     assert_eq!(world.unsubscribe(&world.owner().await, &webhook).await.status, 200);
@@ -209,7 +200,7 @@ async fn a_delete_ends_the_retries_that_wait_and_says_so() {
 
 #[tokio::test]
 async fn a_delete_ends_the_originals_that_are_queued_and_says_so() {
-    let (world, receiver, webhook) = failing().await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({})).await;
     world.pump("EventsQueue").await;
     assert_eq!(world.depth("DeliveriesQueue"), 1);

@@ -23,6 +23,7 @@ mod quotas;
 mod receivers;
 mod removals;
 mod retries;
+mod rules;
 mod secrets;
 mod sweeps;
 mod tokens;

@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tests::{Receiver, START, World};
+use serde_json::json;
+use tests::{START, Subscribed, World};
 
 const HOUR: Duration = Duration::from_hours(1);
 const BAN: Duration = Duration::from_mins(30);
-
-/// A world that listens to the bus, with a webhook, its receiver, which answers `status`, and its owner's token.
-async fn answering(status: u16) -> (World, Receiver, Value, String) {
-    let world = World::new().await;
-    world.listen().await;
-    let receiver = world.receiver().await;
-    receiver.answers(status);
-    let owner = world.owner().await;
-    let webhook = world.subscribe(&owner, &receiver.url(), json!({})).await;
-    (world, receiver, webhook, owner)
-}
 
 /// Lets so many hours pass, with an event in the middle of each.
 async fn hours(world: &World, count: u32) {
@@ -34,7 +23,7 @@ async fn is_there(world: &World, owner: &str) -> bool {
 
 #[tokio::test]
 async fn three_days_of_failing_delete_a_webhook_and_one_success_saves_it() {
-    let (world, receiver, webhook, owner) = answering(500).await;
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(500).await;
     // Every six hours ten events fail: a ban each time, which is over half an hour later.
     for hour in 0..71 {
         world.run_for(HOUR / 2).await;
@@ -61,7 +50,7 @@ async fn three_days_of_failing_delete_a_webhook_and_one_success_saves_it() {
     hours(&world, 72).await;
     world.run_for(HOUR / 2).await;
     world.report(json!({})).await;
-    world.run_for(HOUR / 2 - Duration::from_millis(1)).await;
+    world.run_until(START + HOUR * 145 - Duration::from_millis(1)).await;
     assert!(is_there(&world, &owner).await);
     world.announced();
     world.run_for(Duration::from_millis(1)).await;
@@ -85,7 +74,7 @@ async fn three_days_of_failing_delete_a_webhook_and_one_success_saves_it() {
 
 #[tokio::test]
 async fn a_webhook_that_failed_on_friday_and_heard_nothing_since_is_there_on_monday() {
-    let (world, _receiver, webhook, owner) = answering(500).await;
+    let Subscribed { world, receiver: _receiver, webhook, owner } = Subscribed::answering(500).await;
     world.run_for(HOUR * 36).await;
     world.report(json!({})).await;
     world.run_for(HOUR * 84).await;
@@ -99,11 +88,10 @@ async fn a_webhook_that_failed_on_friday_and_heard_nothing_since_is_there_on_mon
 
 #[tokio::test]
 async fn every_message_twice_and_an_hourly_sweep_twice_delete_a_stale_webhook_once() {
-    let (world, _receiver, _, owner) = answering(500).await;
+    let Subscribed { world, receiver: _receiver, owner, .. } = Subscribed::answering(500).await;
     for _ in 0..73 {
         world.report(json!({})).await;
-        world.run_for(HOUR - Duration::from_secs(1)).await;
-        world.run_for(Duration::from_secs(1)).await;
+        world.run_for(HOUR).await;
         for schedule in &world.system.schedules {
             assert!(world.system.fire(schedule).await);
         }
@@ -141,7 +129,7 @@ async fn lose_the_retry(world: &World) {
 
 #[tokio::test]
 async fn a_retry_whose_message_was_lost_is_made_within_minutes() {
-    let (world, receiver, _, _) = answering(500).await;
+    let Subscribed { world, receiver, .. } = Subscribed::answering(500).await;
     lose_the_retry(&world).await;
     receiver.answers(200);
     world.run_to_rest().await;
@@ -151,7 +139,7 @@ async fn a_retry_whose_message_was_lost_is_made_within_minutes() {
 
 #[tokio::test]
 async fn however_long_a_queue_is_behind_it_is_not_filled_up() {
-    let (world, receiver, _, _) = answering(500).await;
+    let Subscribed { world, receiver, .. } = Subscribed::answering(500).await;
     lose_the_retry(&world).await;
     // Nobody takes the sweeper's messages either, for a day.
     for _ in 0..24 * 12 {
@@ -167,7 +155,7 @@ async fn however_long_a_queue_is_behind_it_is_not_filled_up() {
 
 #[tokio::test]
 async fn a_wait_of_half_an_hour_takes_one_message_and_ends_to_the_second() {
-    let (world, receiver, webhook, _) = answering(500).await;
+    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
     world.report(json!({"entity_id": "waits"})).await;
     world.pump("EventsQueue").await;
     let waits = world.receive("DeliveriesQueue");
@@ -182,7 +170,7 @@ async fn a_wait_of_half_an_hour_takes_one_message_and_ends_to_the_second() {
     world.settle().await;
     receiver.answers(200);
     assert_eq!(world.depth("RetriesQueue"), 0, "it is an item, and nothing else");
-    world.run_for(BAN / 2 + Duration::from_secs(300)).await;
+    world.run_for(BAN / 2 + Duration::from_mins(5)).await;
     // For the original, and for the announcement of the ban's end.
     assert_eq!(world.depth("RetriesQueue"), 2);
     world.run_to_rest().await;
@@ -193,11 +181,11 @@ async fn a_wait_of_half_an_hour_takes_one_message_and_ends_to_the_second() {
 
 #[tokio::test]
 async fn an_index_that_lags_sweeps_nothing_that_has_recovered_meanwhile() {
-    let (world, receiver, webhook, owner) = answering(500).await;
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(500).await;
     hours(&world, 72).await;
     // The next hourly sweep would delete it. Just before, a success that the index does not show.
     assert!(is_there(&world, &owner).await);
-    world.run_for(HOUR - Duration::from_secs(5)).await;
+    world.run_until(START + HOUR * 73 - Duration::from_secs(5)).await;
     world.system.aws.tables.set_index_lag(Duration::from_secs(10)).expect("a lag");
     receiver.answers(200);
     world.report(json!({})).await;

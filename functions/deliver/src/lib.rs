@@ -38,8 +38,8 @@ pub struct Deliver {
 
 /// The messages of a batch, by what they are for.
 #[derive(Default)]
-struct Records {
-    records: Vec<Record>,
+struct Messages {
+    attempts: Vec<Record>,
     /// With the ids of their messages.
     announcements: Vec<(AnnouncementMessage, String)>,
     /// The ids of those that cannot be read.
@@ -59,7 +59,7 @@ pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
 }
 
 async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
-    let Records { records, announcements, unreadable } = read_records(batch);
+    let Messages { attempts: records, announcements, unreadable } = read_messages(batch);
     let mut again = unreadable;
     again.extend(tell(&deliver.context, announcements).await);
     let mut wanted = Batch::default();
@@ -113,8 +113,8 @@ async fn tell(context: &Context, announcements: Vec<(AnnouncementMessage, String
 }
 
 /// Reads the messages of a batch; copies of one are taken together.
-fn read_records(batch: SqsEvent) -> Records {
-    let Records { mut records, mut announcements, mut unreadable } = Records::default();
+fn read_messages(batch: SqsEvent) -> Messages {
+    let Messages { attempts: mut records, mut announcements, mut unreadable } = Messages::default();
     let mut seen: HashMap<(AttemptKey, Option<Timestamp>), usize> = HashMap::new();
     for record in batch.records {
         let id = record.message_id.unwrap_or_default();
@@ -129,16 +129,17 @@ fn read_records(batch: SqsEvent) -> Records {
                     records.push(Record { message, ids: vec![id] });
                 }
             }
-            Err(error) => match serde_json::from_str(&body) {
-                Ok(announcement) => announcements.push((announcement, id)),
-                Err(_) => {
+            Err(error) => {
+                if let Ok(announcement) = serde_json::from_str(&body) {
+                    announcements.push((announcement, id));
+                } else {
                     tracing::error!(message = id, %error, "a delivery's message cannot be read");
                     unreadable.push(id);
                 }
-            },
+            }
         }
     }
-    Records { records, announcements, unreadable }
+    Messages { attempts: records, announcements, unreadable }
 }
 
 /// Writes the successes of a batch at once. A success is not made again because it could not be written down.

@@ -48,7 +48,7 @@ async fn wake(run: &Run<'_>, waits: &[Wait]) -> Result<Swept, SweepError> {
 
 fn alarm(wait: &Wait) -> Alarm {
     match wait.sleeper.clone() {
-        Sleeper::Attempt(key, event) => Alarm::Attempt(DeliveryMessage::waiting(key, event, wait.due)),
+        Sleeper::Attempt(key, event) => Alarm::Attempt(DeliveryMessage::waiting(key, event, wait.due).into()),
         Sleeper::Announcement(key) => Alarm::Announcement(AnnouncementMessage::new(key, wait.due)),
     }
 }

@@ -145,7 +145,7 @@ mod tests {
 
     use knockback::{
         clock::{SystemEntropy, VirtualClock},
-        domain::{AddressPolicy, Policies, Secret},
+        domain::{AddressPolicy, Objects, Policies, Secret},
     };
     use serde_json::Value;
     use tokio::sync::{Semaphore, mpsc};
@@ -212,6 +212,7 @@ mod tests {
         let settings = Settings {
             platform_token_sha256: "0".repeat(64),
             key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
+            objects: Objects::default(),
             policies: Policies::default(),
             addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
             host: "knockback.test".to_owned(),

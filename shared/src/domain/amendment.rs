@@ -6,17 +6,38 @@ use super::{
     subscription::{TEXT_CHARS_MAX, credentials, target, word},
 };
 
+/// What becomes of something that a webhook can be without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit<T> {
+    /// It stays as it is.
+    Keep,
+    /// It is taken away.
+    Clear,
+    /// It is this from now on.
+    Set(T),
+}
+
+impl<T: Clone> Edit<T> {
+    fn apply(&self, value: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *value = None,
+            Self::Set(new) => *value = Some(new.clone()),
+        }
+    }
+}
+
 /// A checked request to change a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amendment {
     /// Where to.
     pub target: Option<Target>,
-    /// HTTP Basic password; `Some(None)` takes it away.
-    pub http_auth_password: Option<Option<Secret>>,
+    /// HTTP Basic password.
+    pub http_auth_password: Edit<Secret>,
     action: Option<String>,
     object: Option<String>,
-    name: Option<Option<String>>,
-    http_auth_user: Option<Option<String>>,
+    name: Edit<String>,
+    http_auth_user: Edit<String>,
     enabled: Option<bool>,
 }
 
@@ -75,13 +96,9 @@ impl Amendment {
         if let Some(object) = &self.object {
             changed.pattern.object.clone_from(object);
         }
-        if let Some(name) = &self.name {
-            changed.name.clone_from(name);
-        }
-        if let Some(user) = &self.http_auth_user {
-            changed.http_auth_user.clone_from(user);
-        }
-        if self.http_auth_password.is_some() {
+        self.name.apply(&mut changed.name);
+        self.http_auth_user.apply(&mut changed.http_auth_user);
+        if self.http_auth_password != Edit::Keep {
             changed.http_auth_password = password;
         }
         changed.enabled = self.enabled.unwrap_or(webhook.enabled);
@@ -90,8 +107,12 @@ impl Amendment {
 }
 
 /// A field that `null` takes away.
-fn clearable<T>(fields: &Fields<'_>, name: &str, value: Option<T>) -> Option<Option<T>> {
-    if fields.is_cleared(name) { Some(None) } else { value.map(Some) }
+fn clearable<T>(fields: &Fields<'_>, name: &str, value: Option<T>) -> Edit<T> {
+    match value {
+        Some(value) => Edit::Set(value),
+        None if fields.is_cleared(name) => Edit::Clear,
+        None => Edit::Keep,
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +142,7 @@ mod tests {
 
         let amendment = parse(r#"{"http_auth_password":"new","subscription_url":"https://e.example/x"}"#);
         let amendment = amendment.expect("an amendment");
-        assert_eq!(amendment.http_auth_password, Some(Some(Secret("new".to_owned()))));
+        assert_eq!(amendment.http_auth_password, Edit::Set(Secret("new".to_owned())));
         let changed = amendment.apply(&webhook, Some(Sealed("new, sealed".to_owned())));
         assert_eq!(changed.http_auth_password, Some(Sealed("new, sealed".to_owned())));
         assert_eq!(changed.url, "https://e.example/x");

@@ -26,7 +26,7 @@ mod waiting;
 mod webhook;
 
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
-pub use amendment::Amendment;
+pub use amendment::{Amendment, Edit};
 pub use announcement::{Announcement, Change, Detail};
 pub use app::{AppRemoval, Generation, Installation, Installed, Life, Registration, RemovalTarget};
 pub use attempt::{

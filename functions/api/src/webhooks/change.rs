@@ -9,7 +9,7 @@ use axum::{
 };
 use knockback::{
     Context,
-    domain::{Amendment, Secret, Webhook},
+    domain::{Amendment, Edit, Secret, Webhook},
     seal::password_place,
     store::{Changed, StoreError},
 };
@@ -63,8 +63,10 @@ pub(crate) async fn change(
 }
 
 fn amended(context: &Context, webhook: &Webhook, amendment: &Amendment) -> Result<Webhook, Refusal> {
-    let password = amendment.http_auth_password.as_ref().and_then(Option::as_ref);
     let place = password_place(&webhook.company, webhook.id);
-    let sealed = password.map(|Secret(password)| seal(context, password, &place)).transpose()?;
-    Ok(amendment.apply(webhook, sealed))
+    let password = match &amendment.http_auth_password {
+        Edit::Set(Secret(password)) => Some(seal(context, password, &place)?),
+        Edit::Keep | Edit::Clear => None,
+    };
+    Ok(amendment.apply(webhook, password))
 }

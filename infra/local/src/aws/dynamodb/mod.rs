@@ -42,7 +42,7 @@ pub struct TableService {
 /// Why the tables cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TablesError {
-    /// The file cannot be opened, or is no database of ours.
+    /// The file cannot be opened.
     #[error("the tables in {} cannot be opened", path.display())]
     Open {
         /// The file.
@@ -51,7 +51,7 @@ pub enum TablesError {
         #[source]
         source: DynoxideError,
     },
-    /// The file is a database with damaged contents.
+    /// The file is there, and is no database or a damaged one.
     #[error("the tables in {} are damaged", path.display())]
     Damaged {
         /// The file.
@@ -94,8 +94,11 @@ impl TableService {
         let name = path.to_str().ok_or_else(|| {
             open_error(DynoxideError::InternalServerError("the file's name is not UTF-8".to_owned()))
         })?;
+        // First, for it tells of damage more plainly than opening does.
+        if path.exists() {
+            check(path).map_err(|source| TablesError::Damaged { path: path.to_owned(), source })?;
+        }
         let tables = Database::new(name).map_err(open_error)?;
-        check(path).map_err(|source| TablesError::Damaged { path: path.to_owned(), source })?;
         Ok(Self::new(tables, clock))
     }
 

@@ -58,7 +58,7 @@ fn a_file_that_is_no_database_a_damaged_one_and_no_file_are_errors_that_name_it(
     let text = directory.path().join("notes.txt");
     std::fs::write(&text, "no database".repeat(1000)).expect("a file");
     let error = open(&text).expect_err("a text is no database");
-    assert!(matches!(error, TablesError::Open { .. }));
+    assert!(matches!(error, TablesError::Damaged { .. }));
     assert!(error.to_string().contains("notes.txt"), "{error}");
 
     let missing = directory.path().join("no such directory").join("tables.db");
