@@ -161,3 +161,37 @@ async fn a_page_that_somebody_is_sending_is_not_sent_by_a_copy() {
     run_fan_out(&world).await;
     check_once_each(&take_deliveries(&world), webhooks);
 }
+
+#[tokio::test]
+async fn a_page_whose_successor_cannot_be_sent_is_sent_again_as_a_whole() {
+    let (world, webhooks) = with_webhooks(1_500, NOWHERE).await;
+    world.report(json!({"id": "e-1"})).await;
+    let message = world.receive(QUEUE);
+    let sqs = &world.system.aws.sqs;
+    sqs.delete_queue(QUEUE).expect("deleted");
+    assert_eq!(world.invoke(QUEUE, &message).await, message);
+    assert_eq!(take_deliveries(&world).len(), 1_000);
+    sqs.create_queue(QUEUE, &local::aws::sqs::Attributes::default()).expect("created");
+    world.clock.advance(PAGE_LEASE);
+    world.send_message(QUEUE, &message[0].body);
+    assert_eq!(run_fan_out(&world).await, 2);
+    check_once_each(&take_deliveries(&world), webhooks);
+}
+
+#[tokio::test]
+async fn who_moves_a_fan_out_on_late_does_not_move_it_back() {
+    let (world, _) = with_webhooks(2_500, NOWHERE).await;
+    world.report(json!({"id": "e-1"})).await;
+    let (store, event) = (&world.system.context.store, "e-1".parse().expect("an id"));
+    let late =
+        async |page| store.end_page(&"1".parse().expect("an id"), &event, page).await.expect("an answer");
+    world.pump(QUEUE).await;
+    world.pump(QUEUE).await;
+    for page in [0, 1, 3] {
+        late(page).await;
+        assert_eq!(kept_event(&world).await["page"], 2, "after page {page} once more");
+    }
+    world.pump(QUEUE).await;
+    late(2).await;
+    assert_eq!(kept_event(&world).await["state"], "done");
+}

@@ -4,6 +4,7 @@
 
 mod aws;
 mod crash;
+mod fair;
 mod greeting;
 mod process;
 mod receiver;
