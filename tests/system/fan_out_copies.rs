@@ -14,8 +14,8 @@ use crate::fan_out::{
 const QUEUE: &str = "EventsQueue";
 
 /// Moves the clock on if the events queue holds something that is hidden; `false` if it holds nothing.
-fn wait_for_events(world: &World) -> bool {
-    world.depth(QUEUE) > 0 && world.advance_to_next_change()
+async fn wait_for_events(world: &World) -> bool {
+    world.depth(QUEUE) > 0 && world.advance_to_next_change().await
 }
 
 /// Ten thousand deliveries were sent, once each, by about a thousand calls.
@@ -34,7 +34,7 @@ async fn a_copy_of_every_message_after_it_changes_nothing() {
     let (mut copies, mut originals) = (HashSet::new(), 0);
     loop {
         let messages = world.pump(QUEUE).await;
-        if messages.is_empty() && !wait_for_events(&world) {
+        if messages.is_empty() && !wait_for_events(&world).await {
             break;
         }
         for message in messages {
@@ -68,7 +68,7 @@ async fn of_copies_that_come_at_the_same_time_one_sends_each_page() {
                 messages.extend(world.receive(QUEUE));
             }
         }
-        if messages.is_empty() && !wait_for_events(&world) {
+        if messages.is_empty() && !wait_for_events(&world).await {
             break;
         }
         let handle = |message| {
