@@ -66,8 +66,8 @@ impl World {
         let tables = Tables::of(self);
         let company = format!("C#{}", webhook["company_id"]);
         let item = tables.item(&company, first).await;
-        let routes = format!("{company}#O#{}", webhook["event_object"].as_str().expect("an object"));
-        let route = if routed { Some(tables.item(&routes, first).await) } else { None };
+        let partition = format!("{company}#O#{}", webhook["event_object"].as_str().expect("an object"));
+        let route = if routed { Some(tables.item(&partition, first).await) } else { None };
         let last = tables.take_numbers(count - 1).await;
         assert_eq!(last, first + count - 1, "somebody else creates webhooks at the same time");
         let company = webhook["company_id"].to_string().parse().expect("an id");

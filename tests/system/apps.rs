@@ -207,10 +207,15 @@ async fn under_way() -> (World, [Receiver; 2], [Value; 2]) {
         world.subscribe(&tokens[0], &receivers[0].url(), json!({})).await,
         world.subscribe(&tokens[1], &receivers[1].url(), json!({})).await,
     ];
-    receivers.iter().for_each(|receiver| receiver.answers(500));
+    let answer = |status| {
+        for receiver in &receivers {
+            receiver.answers(status);
+        }
+    };
+    answer(500);
     world.report(json!({})).await;
     world.settle().await;
-    receivers.iter().for_each(|receiver| receiver.answers(200));
+    answer(200);
     world.run_for(Duration::from_secs(1)).await;
     world.report(json!({})).await;
     world.pump("EventsQueue").await;

@@ -298,7 +298,7 @@ async fn of_what_is_created_in_the_same_moment_nothing_survives() {
     let world = World::new().await;
     let receiver = world.receiver().await;
     world.system.aws.tables.set_index_lag(Duration::from_secs(20)).expect("a lag");
-    let mut created = 0;
+    let mut there = 0;
     for round in 0..3 {
         let token = installed(&world, "crm-sync", "1", "10").await;
         let hook = HOOK.replace("http://127.0.0.1:1/", &receiver.url());
@@ -310,21 +310,21 @@ async fn of_what_is_created_in_the_same_moment_nothing_survives() {
         });
         let creates: Vec<_> = creates.collect();
         // Not before some are through.
-        while standing(&world).await.len() < created + 3 {
+        while standing(&world).await.len() < there + 3 {
             tokio::task::yield_now().await;
         }
         uninstall(&world, "crm-sync", "1", "10").await;
         for create in creates {
             let status = create.await.expect("an answer");
             assert!([201, 401, 422].contains(&status), "{status}");
-            created += usize::from(status == 201);
+            there += usize::from(status == 201);
         }
         world.report(json!({})).await;
-        assert!(created > round, "some came first");
+        assert!(there > round, "some came first");
     }
     world.run_to_rest().await;
     assert!(receiver.received().is_empty());
-    check_cleared(&world, created, "app_uninstalled").await;
+    check_cleared(&world, there, "app_uninstalled").await;
     let again = installed(&world, "crm-sync", "1", "10").await;
     assert!(world.webhooks(&again).await.is_empty());
 }

@@ -42,16 +42,16 @@ pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Resul
     if removal.is_over(&context.store.life(&removal.target).await?) {
         return Ok(());
     }
-    let begun_at = context.now();
+    let now = context.now();
     let page = context.store.possessions(removal).await?;
     let found = !page.going.is_empty();
     // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
     let going = page.going.into_iter().map(|possession| clear(context, removal, possession).boxed());
     stream::iter(going).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    match removal.next(found, page.next, begun_at) {
+    match removal.next(found, page.next, now) {
         Some((next, wait)) => context.queues.send_removal(next, wait).await?,
         None => {
-            tracing::info!(app = %removal.target.app(), pages = removal.page + 1, "an app is cleared away")
+            tracing::info!(app = %removal.target.app(), pages = removal.page + 1, "an app is cleared away");
         }
     }
     Ok(context.store.finish_page(removal).await?)

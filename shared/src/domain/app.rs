@@ -225,10 +225,10 @@ impl AppRemoval {
         number < self.generation
     }
 
-    /// The page after this one, which was begun at `begun_at`, and how long to wait for it; `None` if the job is over.
+    /// The page after this one, which was taken up at `now`, and how long to wait for it; `None` if the job is over.
     /// `found`: whether this page held anything that goes. `cursor`: where this pass goes on.
-    pub fn next(&self, found: bool, cursor: Option<String>, begun_at: Timestamp) -> Option<(Self, Duration)> {
-        let began_at = if self.cursor.is_none() { begun_at } else { self.began_at };
+    pub fn next(&self, found: bool, cursor: Option<String>, now: Timestamp) -> Option<(Self, Duration)> {
+        let began_at = if self.cursor.is_none() { now } else { self.began_at };
         let found = self.found || found;
         let page = self.page + 1;
         if cursor.is_some() {

@@ -89,10 +89,11 @@ impl Key {
         generation: Generation,
     ) -> Self {
         let app = app.map_or("", AppId::as_str);
-        let mut sk = format!("Q#{app}#{user}");
-        if !generation.is_first() {
-            sk.push_str(&format!("#{}.{}", generation.app, generation.installation));
-        }
+        let sk = if generation.is_first() {
+            format!("Q#{app}#{user}")
+        } else {
+            format!("Q#{app}#{user}#{}.{}", generation.app, generation.installation)
+        };
         Self::new(Self::company(company), sk)
     }
 
