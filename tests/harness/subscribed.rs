@@ -1,5 +1,7 @@
 //! What most tests begin with.
 
+use std::time::Duration;
+
 use knockback::domain::Policies;
 use serde_json::{Value, json};
 
@@ -24,7 +26,25 @@ impl Subscribed {
         Self::with(Policies::default(), status).await
     }
 
-    /// The same, with these policies.
+    /// Its receiver answers 500. An original was accepted a second before ten others failed; its message, which is answered
+    /// too, comes to deliver only when it is sent again, during the ban.
+    pub async fn with_an_original_from_before_its_ban() -> (Self, String) {
+        let subscribed = Self::answering(500).await;
+        let world = &subscribed.world;
+        world.report(json!({"entity_id": "waits"})).await;
+        world.pump("EventsQueue").await;
+        let waits = world.receive("DeliveriesQueue");
+        world.delete("DeliveriesQueue", &waits);
+        world.run_for(Duration::from_secs(1)).await;
+        for entity in 0..10 {
+            world.report(json!({"entity_id": entity})).await;
+        }
+        world.settle().await;
+        let message = waits.into_iter().next().map(|message| message.body);
+        (subscribed, message.unwrap_or_default())
+    }
+
+    /// The same as the first, with these policies.
     pub async fn with(policies: Policies, status: u16) -> Self {
         let world = World::with(policies, None).await;
         world.listen().await;

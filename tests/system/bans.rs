@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Receiver, World};
+use tests::{Receiver, Subscribed, World};
 
 const BAN_MS: i64 = 30 * 60 * 1000;
 
@@ -82,22 +82,11 @@ async fn what_happens_during_the_ban_is_recorded_as_dropped_and_never_sent() {
 
 #[tokio::test]
 async fn an_original_that_was_accepted_before_the_ban_waits_for_its_end() {
-    let world = World::new().await;
-    let receiver = world.receiver().await;
-    receiver.answers(500);
-    let webhook = world.subscribe(&world.owner().await, &receiver.url(), json!({})).await;
-    world.report(json!({"entity_id": "waits"})).await;
-    world.pump("EventsQueue").await;
-    let waits = world.receive("DeliveriesQueue");
-    world.delete("DeliveriesQueue", &waits);
-    world.run_for(Duration::from_secs(1)).await;
-    for _ in 0..10 {
-        world.report(json!({})).await;
-    }
-    world.settle().await;
+    let (Subscribed { world, receiver, webhook, .. }, waits) =
+        Subscribed::with_an_original_from_before_its_ban().await;
     assert_eq!(is_active(&world).await, 0);
     receiver.answers(200);
-    world.send_message("DeliveriesQueue", &waits[0].body);
+    world.send_message("DeliveriesQueue", &waits);
     world.run_to_rest_with_every_message_twice().await;
 
     assert_eq!(times_of(&receiver, "waits"), [1_000 + BAN_MS], "once, however often its messages come");

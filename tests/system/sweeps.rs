@@ -155,18 +155,10 @@ async fn however_long_a_queue_is_behind_it_is_not_filled_up() {
 
 #[tokio::test]
 async fn a_wait_of_half_an_hour_takes_one_message_and_ends_to_the_second() {
-    let Subscribed { world, receiver, webhook, .. } = Subscribed::answering(500).await;
-    world.report(json!({"entity_id": "waits"})).await;
-    world.pump("EventsQueue").await;
-    let waits = world.receive("DeliveriesQueue");
-    world.delete("DeliveriesQueue", &waits);
-    world.run_for(Duration::from_secs(1)).await;
-    for _ in 0..10 {
-        world.report(json!({})).await;
-    }
-    world.settle().await;
+    let (Subscribed { world, receiver, webhook, .. }, waits) =
+        Subscribed::with_an_original_from_before_its_ban().await;
     world.run_for(Duration::from_secs(400)).await;
-    world.send_message("DeliveriesQueue", &waits[0].body);
+    world.send_message("DeliveriesQueue", &waits);
     world.settle().await;
     receiver.answers(200);
     assert_eq!(world.depth("RetriesQueue"), 0, "it is an item, and nothing else");

@@ -35,7 +35,11 @@ pub use tokens::{AddedToken, Token, TokenPage};
 pub use waits::{DUE_SHARDS, Sleeper, Wait};
 pub use webhooks::{Changed, Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
 
-use crate::{clock::Entropy, domain::Timestamp};
+use self::keys::Key;
+use crate::{
+    clock::Entropy,
+    domain::{CompanyId, Timestamp},
+};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -62,6 +66,26 @@ impl Store {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self { client, webhooks: webhooks.into(), deliveries: deliveries.into(), retention, entropy }
+    }
+
+    /// A page of a company's items whose sort keys begin with `prefix`, and where the next begins, read consistently.
+    async fn company_items(
+        &self,
+        company: &CompanyId,
+        prefix: &str,
+        start: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.webhooks)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(Key::company(company)))
+            .expression_attribute_values(":prefix", text(prefix))
+            .set_exclusive_start_key(start);
+        let found = query.send().await.map_err(StoreError::call("Query"))?;
+        Ok((found.items.unwrap_or_default(), found.last_evaluated_key))
     }
 
     /// When DynamoDB may delete what is written at `now`, in seconds since 1970.

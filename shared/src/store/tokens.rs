@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Batch, Item, Store, StoreError, from_item,
     keys::{Key, TOKEN_PREFIX, index_sk, token_of},
-    text, to_item,
+    to_item,
     transaction::{Action, Transacted},
 };
 use crate::{
@@ -138,17 +138,8 @@ impl Store {
         let mut page = TokenPage::default();
         let mut start = after.map(|after| Key::listed_token(company, after).into_item());
         loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.webhooks)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", text(Key::company(company)))
-                .expression_attribute_values(":prefix", text(TOKEN_PREFIX))
-                .set_exclusive_start_key(start);
-            let found = query.send().await.map_err(StoreError::call("Query"))?;
-            let tokens = found.items.unwrap_or_default().into_iter().map(stored_token);
+            let (items, next) = self.company_items(company, TOKEN_PREFIX, start).await?;
+            let tokens = items.into_iter().map(stored_token);
             for token in self.standing(tokens.collect::<Result<_, _>>()?).await? {
                 if page.tokens.len() == limit {
                     page.next = page.tokens.last().map(|last| last.sha256.clone());
@@ -156,7 +147,7 @@ impl Store {
                 }
                 page.tokens.push(token);
             }
-            start = found.last_evaluated_key;
+            start = next;
             if start.is_none() {
                 return Ok(page);
             }

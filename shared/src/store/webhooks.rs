@@ -298,17 +298,8 @@ impl Store {
         let mut page = WebhookPage::default();
         let mut start = after.map(|after| Key::webhook(company, after).into_item());
         loop {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.webhooks)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", text(Key::company(company)))
-                .expression_attribute_values(":prefix", text(WEBHOOK_PREFIX))
-                .set_exclusive_start_key(start);
-            let found = query.send().await.map_err(StoreError::call("Query"))?;
-            for item in found.items.unwrap_or_default() {
+            let (items, next) = self.company_items(company, WEBHOOK_PREFIX, start).await?;
+            for item in items {
                 let StoredWebhook { webhook, .. } = stored_webhook(item)?;
                 if webhook.removed_at.is_some() || !wanted(&webhook) {
                     continue;
@@ -319,7 +310,7 @@ impl Store {
                 }
                 page.webhooks.push(webhook);
             }
-            start = found.last_evaluated_key;
+            start = next;
             if start.is_none() {
                 return Ok(page);
             }

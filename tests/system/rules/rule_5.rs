@@ -41,17 +41,9 @@ async fn rule_5_holds_for_what_is_queued_and_what_waits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_5_holds_for_what_a_ban_delays() {
-    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(500).await;
-    world.report(json!({"entity_id": "waits"})).await;
-    world.pump("EventsQueue").await;
-    let waits = world.receive("DeliveriesQueue");
-    world.delete("DeliveriesQueue", &waits);
-    world.run_for(Duration::from_secs(1)).await;
-    for entity in 0..10 {
-        world.report(json!({"entity_id": entity})).await;
-    }
-    world.settle().await;
-    world.send_message("DeliveriesQueue", &waits[0].body);
+    let (Subscribed { world, receiver, webhook, owner }, waits) =
+        Subscribed::with_an_original_from_before_its_ban().await;
+    world.send_message("DeliveriesQueue", &waits);
     world.run_for(Duration::from_mins(20)).await;
     delete(&world, &owner, &webhook).await;
     check_nothing_starts(&world, &receiver).await;
