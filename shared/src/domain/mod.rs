@@ -12,6 +12,7 @@ mod caller;
 mod event;
 mod fan_out;
 mod fields;
+mod gate;
 mod ids;
 mod pattern;
 pub mod payload;
@@ -29,14 +30,12 @@ pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
 pub use amendment::{Amendment, Edit};
 pub use announcement::{Announcement, Change, Detail};
 pub use app::{AppRemoval, Generation, Installation, Installed, Life, Registration, RemovalTarget};
-pub use attempt::{
-    AfterFailure, AttemptEnd, AttemptNumber, DropReason, Gate, LEASE, Retry, after_failure, after_success,
-    gate,
-};
+pub use attempt::{AfterFailure, AttemptEnd, AttemptNumber, LEASE, Retry, after_failure, after_success};
 pub use caller::{Caller, Member, Scope};
 pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
 pub use fan_out::{FanOutState, PAGE_LEASE, PAGE_WEBHOOKS_MAX, PageStanding, page_standing};
 pub use fields::{FieldErrors, Fields, JSON_DEPTH_MAX, RawObject, is_shallow};
+pub use gate::{DropReason, Gate, gate};
 pub use ids::{AppId, CompanyId, DeliveryId, EventId, ID_BYTES_MAX, InvalidId, UserId, WebhookId};
 pub use pattern::{ANY, Objects, Pattern, Version};
 pub use policy::{InvalidPolicy, NUMBERS, Policies, Policy};
