@@ -1,5 +1,7 @@
 //! One bad message never fails its neighbours.
 
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use local::aws::connector::sdk_config;
 use serde_json::json;
 use tests::World;
 
@@ -55,4 +57,28 @@ async fn a_webhook_whose_item_is_gone_ends_its_deliveries() {
     assert_eq!(world.depth("DeliveriesDlq"), 0);
     let items = world.items().await;
     assert_eq!((&items[0]["state"], &items[0]["dropped"]), (&json!("dropped"), &json!("removed")));
+}
+
+#[tokio::test]
+async fn a_webhook_whose_item_cannot_be_read_delays_its_own_deliveries_only() {
+    let world = World::new().await;
+    let receiver = world.receiver().await;
+    let owner = world.owner().await;
+    let broken = world.subscribe(&owner, &receiver.url(), json!({})).await;
+    let whole = world.subscribe(&owner, &receiver.url(), json!({})).await;
+    let client = Client::new(&sdk_config(&world.system.aws));
+    let update = client
+        .update_item()
+        .table_name(&world.system.context.config.webhooks_table)
+        .key("pk", AttributeValue::S("C#1".to_owned()))
+        .key("sk", AttributeValue::S(format!("W#{:016}", broken["id"].as_u64().expect("a number"))))
+        .update_expression("REMOVE webhook.signing_secret");
+    update.send().await.expect("changed");
+    world.report(json!({})).await;
+    world.settle().await;
+    let posts = receiver.received();
+    assert_eq!(posts.len(), 1);
+    assert_eq!(posts[0].json()["meta"]["webhook_id"], whole["id"].to_string());
+    world.run_to_rest().await;
+    assert_eq!(world.depth("DeliveriesDlq"), 1, "it is kept for who repairs the item");
 }

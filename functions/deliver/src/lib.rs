@@ -11,7 +11,10 @@ mod webhooks;
 use std::collections::HashMap;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::{
+    FutureExt as _,
+    future::{join, join_all},
+};
 use knockback::{
     Context,
     bus::tell_due,
@@ -59,9 +62,16 @@ pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
 }
 
 async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
-    let Messages { attempts: records, announcements, unreadable } = read_messages(batch);
-    let mut again = unreadable;
-    again.extend(tell(&deliver.context, announcements).await);
+    let Messages { attempts, announcements, unreadable } = read_messages(batch);
+    let told = tell(&deliver.context, announcements);
+    let (told, attempted) = join(told, take_turns(deliver, attempts)).await;
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(unreadable.into_iter().chain(told).chain(attempted));
+    response
+}
+
+/// Takes the turns of all records at once; answers with the ids of those messages that have to come again.
+async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
     let mut wanted = Batch::default();
     for Record { message, .. } in &records {
         wanted.want_webhook(&message.company, message.webhook);
@@ -73,30 +83,26 @@ async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
             wanted.want_event(&message.company, &message.event_id);
         }
     }
-    let messages = records.iter().map(|record| &record.message);
-    let read = deliver.context.store.read(wanted).await;
-    match read.and_then(|read| Webhooks::of(messages, &read).map(|webhooks| (read, webhooks))) {
-        Ok((read, webhooks)) => {
-            let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read, &webhooks));
-            let turns = join_all(turns).await;
-            let mut succeeded = Vec::new();
-            for (record, turn) in records.into_iter().zip(turns) {
-                match turn {
-                    Turn::Over => {}
-                    Turn::Succeeded(attempt) => succeeded.push(*attempt),
-                    Turn::Again => again.extend(record.ids),
-                }
-            }
-            write_successes(deliver, &succeeded).await;
-        }
+    let read = match deliver.context.store.read(wanted).await {
+        Ok(read) => read,
         Err(error) => {
             tracing::error!(error = chain(&error), "a batch of deliveries could not be read");
-            again.extend(records.into_iter().flat_map(|record| record.ids));
+            return records.into_iter().flat_map(|record| record.ids).collect();
+        }
+    };
+    let webhooks = Webhooks::of(records.iter().map(|record| &record.message), &read);
+    let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read, &webhooks));
+    let turns = join_all(turns).await;
+    let (mut succeeded, mut again) = (Vec::new(), Vec::new());
+    for (record, turn) in records.into_iter().zip(turns) {
+        match turn {
+            Turn::Over => {}
+            Turn::Succeeded(attempt) => succeeded.push(*attempt),
+            Turn::Again => again.extend(record.ids),
         }
     }
-    let mut response = SqsBatchResponse::default();
-    response.set_failures(again);
-    response
+    write_successes(deliver, &succeeded).await;
+    again
 }
 
 /// Tells what is due to be told; answers with the ids of those messages that have to come again.

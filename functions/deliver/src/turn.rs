@@ -94,7 +94,8 @@ async fn try_turn(
         Some(current) => {
             standing_webhook(deliver, message, read, current.lock().await.webhook.clone()).await?
         }
-        None => None,
+        // There is none, or its item cannot be read.
+        None => read.webhook(&message.company, message.webhook)?.map(|stored| stored.webhook),
     };
     let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
     let event = message.event.as_ref().or(kept.as_ref());

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use knockback::{
     domain::{CompanyId, WebhookId},
     queues::DeliveryMessage,
-    store::{Batch, StoreError, StoredWebhook},
+    store::{Batch, StoredWebhook},
 };
 use tokio::sync::Mutex;
 
@@ -17,21 +17,19 @@ use tokio::sync::Mutex;
 pub(crate) struct Webhooks(HashMap<(CompanyId, WebhookId), Mutex<StoredWebhook>>);
 
 impl Webhooks {
-    /// Takes the webhooks of these messages out of what was read.
-    pub(crate) fn of<'a>(
-        messages: impl Iterator<Item = &'a DeliveryMessage>,
-        read: &Batch,
-    ) -> Result<Self, StoreError> {
+    /// Takes the webhooks of these messages out of what was read. One whose item cannot be read is not among them, so that
+    /// it fails nobody else's turn.
+    pub(crate) fn of<'a>(messages: impl Iterator<Item = &'a DeliveryMessage>, read: &Batch) -> Self {
         let mut webhooks = HashMap::new();
         for message in messages {
             let key = (message.company.clone(), message.webhook);
             if !webhooks.contains_key(&key)
-                && let Some(webhook) = read.webhook(&message.company, message.webhook)?
+                && let Ok(Some(webhook)) = read.webhook(&message.company, message.webhook)
             {
                 webhooks.insert(key, Mutex::new(webhook));
             }
         }
-        Ok(Self(webhooks))
+        Self(webhooks)
     }
 
     /// The webhook that a message is for.
