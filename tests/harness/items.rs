@@ -26,6 +26,23 @@ impl World {
         items
     }
 
+    /// Changes a webhook's item by hand, by an update expression without values.
+    ///
+    /// # Panics
+    ///
+    /// If the table refuses it.
+    #[expect(clippy::expect_used, reason = "a table that refuses a change has failed the test")]
+    pub async fn change_webhook(&self, webhook: &Value, expression: &str) {
+        let client = Client::new(&sdk_config(&self.system.aws));
+        let update = client
+            .update_item()
+            .table_name(&self.system.context.config.webhooks_table)
+            .key("pk", AttributeValue::S(format!("C#{}", webhook["company_id"])))
+            .key("sk", AttributeValue::S(format!("W#{:016}", webhook["id"].as_u64().unwrap_or(0))))
+            .update_expression(expression);
+        update.send().await.expect("changed");
+    }
+
     /// What is kept of the attempts for a webhook, by delivery and number.
     pub async fn attempts(&self, webhook: &Value) -> Vec<Value> {
         let place = format!("C#{}#W#{:016}", webhook["company_id"], webhook["id"].as_u64().unwrap_or(0));

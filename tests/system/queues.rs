@@ -1,7 +1,5 @@
 //! One bad message never fails its neighbours.
 
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use local::aws::connector::sdk_config;
 use serde_json::json;
 use tests::World;
 
@@ -66,14 +64,7 @@ async fn a_webhook_whose_item_cannot_be_read_delays_its_own_deliveries_only() {
     let owner = world.owner().await;
     let broken = world.subscribe(&owner, &receiver.url(), json!({})).await;
     let whole = world.subscribe(&owner, &receiver.url(), json!({})).await;
-    let client = Client::new(&sdk_config(&world.system.aws));
-    let update = client
-        .update_item()
-        .table_name(&world.system.context.config.webhooks_table)
-        .key("pk", AttributeValue::S("C#1".to_owned()))
-        .key("sk", AttributeValue::S(format!("W#{:016}", broken["id"].as_u64().expect("a number"))))
-        .update_expression("REMOVE webhook.signing_secret");
-    update.send().await.expect("changed");
+    world.change_webhook(&broken, "REMOVE webhook.signing_secret").await;
     world.report(json!({})).await;
     world.settle().await;
     let posts = receiver.received();

@@ -17,6 +17,14 @@ async fn hours(world: &World, count: u32) {
     }
 }
 
+/// Everything fails at first, and once more shortly before three days are over: the next hourly sweep is at hour 72.
+async fn fail_for_nearly_three_days(world: &World) {
+    world.report(json!({})).await;
+    world.run_for(HOUR * 71).await;
+    world.report(json!({})).await;
+    world.run_for(HOUR / 2).await;
+}
+
 async fn is_there(world: &World, owner: &str) -> bool {
     !world.webhooks(owner).await.is_empty()
 }
@@ -196,11 +204,7 @@ async fn a_sweep_costs_what_is_failing_and_not_what_there_is() {
     for _ in 1..FAILING {
         world.subscribe(&owner, &dead.url(), json!({})).await;
     }
-    // They fail at first, and once more shortly before three days are over.
-    world.report(json!({})).await;
-    world.run_for(HOUR * 71).await;
-    world.report(json!({})).await;
-    world.run_until(START + HOUR * 71 + HOUR / 2).await;
+    fail_for_nearly_three_days(&world).await;
     let stranger = world.token(json!({"company_id": "2", "user_id": "10"})).await;
     world.seed_webhooks_without_routes(&stranger, "http://127.0.0.1:1/", json!({}), 100_000).await;
     world.announced();
@@ -219,4 +223,15 @@ async fn a_sweep_costs_what_is_failing_and_not_what_there_is() {
     world.run_until(START + HOUR * 73).await;
     let swept = world.system.aws.counts().since(&before);
     assert!(swept.read_units() <= 4.0 * 0.5 * 13.0, "{}", swept.read_units());
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_stops_no_sweep() {
+    let Subscribed { world, receiver, webhook: broken, owner } = Subscribed::answering(500).await;
+    world.subscribe(&owner, &receiver.url(), json!({})).await;
+    fail_for_nearly_three_days(&world).await;
+    world.change_webhook(&broken, "REMOVE webhook.signing_secret").await;
+    world.run_for(HOUR).await;
+    let deleted = world.announced();
+    assert_eq!(deleted.iter().filter(|event| event.kind == "webhook.deleted").count(), 1);
 }

@@ -28,7 +28,13 @@ pub(crate) async fn sweep(run: &Run<'_>) -> Result<Swept, SweepError> {
             let read = store.read(wanted).await?;
             let mut webhooks = Vec::with_capacity(found.len());
             for (company, webhook) in &found {
-                webhooks.extend(read.webhook(company, *webhook)?);
+                match read.webhook(company, *webhook) {
+                    Ok(stored) => webhooks.extend(stored),
+                    Err(error) => {
+                        tracing::error!(%company, %webhook, error = chain(&error), "a webhook cannot be read");
+                        swept.failed += 1;
+                    }
+                }
             }
             swept += delete(run, webhooks).await;
             after = next;

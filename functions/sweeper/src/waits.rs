@@ -18,7 +18,17 @@ pub(crate) async fn sweep(run: &Run<'_>) -> Result<Swept, SweepError> {
         let mut after = None;
         while run.goes_on() {
             let (waits, next) = run.context.store.waits(part, run.began_at, after).await?;
-            swept += wake(run, &waits).await?;
+            let mut read = Vec::with_capacity(waits.len());
+            for wait in waits {
+                match wait {
+                    Ok(wait) => read.push(wait),
+                    Err(error) => {
+                        tracing::error!(error = chain(&error), "a wait cannot be read");
+                        swept.failed += 1;
+                    }
+                }
+            }
+            swept += wake(run, &read).await?;
             after = next;
             if after.is_none() {
                 break;

@@ -72,15 +72,17 @@ struct DueItem {
 }
 
 impl DueItem {
-    /// What it is; `None` if it is nothing that waits.
-    fn wait(self) -> Option<Wait> {
+    fn wait(self) -> Result<Wait, StoreError> {
         let Self { pk, sk, due, wake_at, event } = self;
         let key = Key { pk, sk };
         let sleeper = match event {
-            Some(event) => Sleeper::Attempt(key.as_attempt()?, event),
-            None => Sleeper::Announcement(key.as_announcement()?),
+            Some(event) => key.as_attempt().map(|attempt| Sleeper::Attempt(attempt, event)),
+            None => key.as_announcement().map(Sleeper::Announcement),
         };
-        Some(Wait { sleeper, due, key, wake_at })
+        let unknown =
+            || <serde_dynamo::Error as serde::de::Error>::custom("nothing that is known waits like this");
+        let sleeper = sleeper.ok_or_else(|| StoreError::Format(unknown()))?;
+        Ok(Wait { sleeper, due, key, wake_at })
     }
 }
 
@@ -136,7 +138,7 @@ impl Store {
     }
 
     /// What is to be woken at `now` in one part of the index, a page of it and where the next begins. The index lags: some
-    /// of it may be over.
+    /// of it may be over. An item that cannot be read is an error of its own.
     ///
     /// # Errors
     ///
@@ -146,7 +148,7 @@ impl Store {
         part: u64,
         now: Timestamp,
         after: Option<Item>,
-    ) -> Result<(Vec<Wait>, Option<Item>), StoreError> {
+    ) -> Result<(Vec<Result<Wait, StoreError>>, Option<Item>), StoreError> {
         let query = self
             .client
             .query()
@@ -159,10 +161,8 @@ impl Store {
             .set_exclusive_start_key(after);
         let found = query.send().await.map_err(StoreError::call("Query"))?;
         let items = found.items.unwrap_or_default().into_iter();
-        let waits = items
-            .map(|item| Ok(from_item::<DueItem>(item)?.wait()))
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok((waits.into_iter().flatten().collect(), found.last_evaluated_key))
+        let waits = items.map(|item| from_item::<DueItem>(item)?.wait()).collect();
+        Ok((waits, found.last_evaluated_key))
     }
 
     /// Notes that a message was sent for what waits, so that it is looked at again only when that must have been lost.
