@@ -41,6 +41,7 @@ async fn a_copy_of_every_message_after_it_changes_nothing() {
         for message in messages {
             if !copies.contains(&message.message_id) {
                 originals += 1;
+                assert!(originals < 100, "messages without end");
                 let group = message.group.as_deref();
                 copies.insert(world.system.aws.sqs.send(QUEUE, &message.body, None, group).expect("sent"));
             }
@@ -64,6 +65,7 @@ async fn of_copies_that_come_at_the_same_time_one_sends_each_page() {
             if copies.contains(&message.message_id) || !originals.insert(message.message_id) {
                 continue;
             }
+            assert!(originals.len() < 100, "messages without end");
             for _ in 0..COPIES {
                 let group = message.group.as_deref();
                 copies.insert(world.system.aws.sqs.send(QUEUE, &message.body, None, group).expect("sent"));
