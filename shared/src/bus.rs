@@ -3,6 +3,8 @@
 //! An announcement is written in one transaction with the change that it tells of, told, and only then forgotten. Whoever
 //! dies in between leaves it to the sweeper; so it is told at least once, and its `id` is the same every time.
 
+use std::time::Duration;
+
 use aws_sdk_eventbridge::{Client, error::ProvideErrorMetadata, types::PutEventsRequestEntry};
 
 use crate::{
@@ -15,6 +17,9 @@ use crate::{
 
 /// What events of Knockback's own say of their source.
 const SOURCE: &str = "knockback";
+
+/// How long the bus may take, repeats included: what is told is kept, and nobody is to wait for it.
+const PUT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The event bus.
 #[derive(Debug, Clone)]
@@ -35,6 +40,9 @@ pub enum BusError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The call took too long.
+    #[error("PutEvents has not answered within {} s", PUT_TIMEOUT.as_secs())]
+    Slow,
     /// EventBridge refused the event.
     #[error("EventBridge refused an event ({code})")]
     Refused {
@@ -73,8 +81,10 @@ impl Bus {
             .detail_type(announcement.change.detail_type())
             .detail(serde_json::to_string(&announcement.detail(webhook))?)
             .build();
-        let answer = self.client.put_events().entries(entry).send().await.map_err(|error| {
-            BusError::Call { code: error.code().unwrap_or("unreachable").to_owned(), source: error.into() }
+        let call = tokio::time::timeout(PUT_TIMEOUT, self.client.put_events().entries(entry).send());
+        let answer = call.await.map_err(|_| BusError::Slow)?.map_err(|error| BusError::Call {
+            code: error.code().unwrap_or("unreachable").to_owned(),
+            source: error.into(),
         })?;
         let refused = answer.entries.unwrap_or_default().into_iter().find_map(|entry| entry.error_code);
         refused.map_or(Ok(()), |code| Err(BusError::Refused { code }))

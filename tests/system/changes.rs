@@ -240,9 +240,51 @@ async fn a_change_that_was_decided_before_a_strike_is_decided_again() {
     world.settle().await;
     let mut changed = read.webhook.clone();
     changed.name = Some("changed".to_owned());
-    let Changed::Meanwhile(now) = store.change_webhook(&read, &changed).await.expect("an answer") else {
+    let Changed::Meanwhile(now) = store.change_webhook(&read, &changed, START).await.expect("an answer")
+    else {
         panic!("the strike was overwritten");
     };
     assert_eq!(now.webhook.health.strikes, 1);
     assert_eq!(world.health(&webhook).await["strikes"], 1);
+}
+
+/// Fan-out may come to an event only after the change: what matched when it was accepted is delivered, once.
+#[tokio::test]
+async fn an_event_that_was_accepted_before_a_change_of_the_object_is_delivered_once() {
+    for (before, after) in [("*", "deal"), ("deal", "*"), ("deal", "person")] {
+        let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
+        change(&world, &owner, &webhook, json!({"event_object": before})).await;
+        world.report(json!({"entity_id": "before"})).await;
+        world.clock.advance(Duration::from_millis(1));
+        change(&world, &owner, &webhook, json!({"event_object": after})).await;
+        let expected = if after == "person" { json!({"object": "person"}) } else { json!({}) };
+        world.report(expected).await;
+        world.report(json!({"object": "lead", "entity_id": "of all"})).await;
+        world.run_to_rest().await;
+        let posts = receiver.received();
+        assert_eq!(posts[0].json()["meta"]["entity_id"], "before", "{before} {after}");
+        assert_eq!(posts.len(), if after == "*" { 3 } else { 2 }, "{before} {after}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_delivery_is_found_behind_any_number_of_drops() {
+    let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
+    world.report(json!({})).await;
+    world.settle().await;
+    world.run_for(Duration::from_mins(2)).await;
+    world.report(json!({})).await;
+    world.settle().await;
+    let last = START + Duration::from_mins(2);
+    change(&world, &owner, &webhook, json!({"is_active": false})).await;
+    change(&world, &owner, &webhook, json!({"is_active": true})).await;
+    for entity in 0..120 {
+        world.report(json!({"entity_id": entity})).await;
+    }
+    while !world.pump("EventsQueue").await.is_empty() {}
+    change(&world, &owner, &webhook, json!({"is_active": false})).await;
+    world.run_to_rest().await;
+    assert_eq!(world.attempts(&webhook).await.len(), 122);
+    assert_eq!(receiver.received().len(), 2);
+    assert_eq!(world.read(&owner, &webhook).await["last_delivery_time"], last.to_string());
 }

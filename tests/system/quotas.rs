@@ -98,3 +98,14 @@ async fn a_list_that_is_whole_says_nothing_of_more() {
     let reply = world.call(Method::GET, "/v1/webhooks", &owner, "").await;
     assert_eq!(reply.text, r#"{"status":"ok","success":true,"data":[]}"#);
 }
+
+#[tokio::test]
+async fn a_webhook_that_cannot_be_read_hides_no_other() {
+    let world = World::new().await;
+    let owner = world.owner().await;
+    let broken = create(&world, &owner).await.body["data"].clone();
+    let whole = create(&world, &owner).await.body["data"]["id"].clone();
+    world.change_webhook(&broken, "REMOVE webhook.signing_secret").await;
+    let listed = world.webhooks(&owner).await;
+    assert_eq!(listed.iter().map(|webhook| &webhook["id"]).collect::<Vec<_>>(), [&whole]);
+}

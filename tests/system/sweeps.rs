@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use serde_json::json;
 use tests::{START, Subscribed, World};
 
@@ -222,7 +223,8 @@ async fn a_sweep_costs_what_is_failing_and_not_what_there_is() {
     let before = world.system.aws.counts();
     world.run_until(START + HOUR * 73).await;
     let swept = world.system.aws.counts().since(&before);
-    assert!(swept.read_units() <= 4.0 * 0.5 * 13.0, "{}", swept.read_units());
+    // 4 parts of one index hourly, 16 of the other every five minutes.
+    assert!(swept.read_units() <= 0.5 * (4.0 + 16.0 * 12.0), "{}", swept.read_units());
 }
 
 #[tokio::test]
@@ -234,4 +236,29 @@ async fn an_item_that_cannot_be_read_stops_no_sweep() {
     world.run_for(HOUR).await;
     let deleted = world.announced();
     assert_eq!(deleted.iter().filter(|event| event.kind == "webhook.deleted").count(), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_that_its_owner_repairs_or_switches_off_is_not_deleted() {
+    let changes = [
+        (json!({"subscription_url": "http://127.0.0.1:9/new"}), true),
+        (json!({"http_auth_password": "new"}), true),
+        (json!({"is_active": false}), true),
+        (json!({"name": "new"}), false),
+    ];
+    let Subscribed { world, receiver, webhook: first, owner } = Subscribed::answering(500).await;
+    let mut webhooks = vec![first];
+    for _ in 1..changes.len() {
+        webhooks.push(world.subscribe(&owner, &receiver.url(), json!({})).await);
+    }
+    fail_for_nearly_three_days(&world).await;
+    for ((change, _), webhook) in changes.iter().zip(&webhooks) {
+        let path = format!("/v1/webhooks/{}", webhook["id"]);
+        assert_eq!(world.call(Method::PATCH, &path, &owner, change.to_string()).await.status, 200);
+    }
+    world.run_for(HOUR * 2).await;
+    for ((change, is_kept), webhook) in changes.iter().zip(&webhooks) {
+        let removed = world.read(&owner, webhook).await["remove_time"].is_string();
+        assert_eq!(!removed, *is_kept, "{change}");
+    }
 }

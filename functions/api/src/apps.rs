@@ -9,7 +9,9 @@ use axum::{
 };
 use knockback::{
     Context,
-    domain::{AppId, CompanyId, FieldErrors, Installation, Registration, RemovalTarget, Secret, UserId},
+    domain::{
+        AppId, CompanyId, EventId, FieldErrors, Installation, Registration, RemovalTarget, Secret, UserId,
+    },
     seal::client_secret_place,
     store::Registered,
 };
@@ -89,11 +91,11 @@ pub(crate) async fn remove(
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     request::platform(&context, &parts).await?;
-    end(&context, RemovalTarget::App(app(path)?)).await
+    end(&context, RemovalTarget::App(app(path)?), None).await
 }
 
 /// `DELETE /v1/apps/{app}/installations?company_id=…&user_id=…`: a user of a company has uninstalled the app. The same,
-/// for what it has of this user.
+/// for what it has of this user. With an `id`, a repeat does not end what was installed since.
 pub(crate) async fn uninstall(
     State(context): State<Arc<Context>>,
     path: AppPath,
@@ -105,17 +107,22 @@ pub(crate) async fn uninstall(
     let mut wrong = FieldErrors::default();
     let company = request::id_parameter(&parts, "company_id", &mut wrong);
     let user = request::id_parameter(&parts, "user_id", &mut wrong);
+    let by = match request::query(&parts, "id") {
+        Some(_) => request::id_parameter(&parts, "id", &mut wrong),
+        None => None,
+    };
     match (company, user) {
         (Some(company), Some(user)) if wrong.is_empty() => {
-            end(&context, RemovalTarget::Installation(Installation { company, app, user })).await
+            let target = RemovalTarget::Installation(Installation { company, app, user });
+            end(&context, target, by.as_ref()).await
         }
         _ => Err(wrong.into()),
     }
 }
 
 /// Ends what an app, or an installation, has. Whoever gets no answer asks again: then the job is sent again.
-async fn end(context: &Context, target: RemovalTarget) -> Result<Response, Refusal> {
-    let removal = context.store.end(target.clone(), None, context.now()).await?;
+async fn end(context: &Context, target: RemovalTarget, by: Option<&EventId>) -> Result<Response, Refusal> {
+    let removal = context.store.end(target.clone(), by, context.now()).await?;
     context.queues.send_removal(removal, std::time::Duration::ZERO).await?;
     let (company_id, user_id) = match &target {
         RemovalTarget::App(_) => (None, None),

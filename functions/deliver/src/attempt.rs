@@ -33,11 +33,13 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
     };
     if end.is_success() {
         log(&due, &end, None);
-        // The success stands, whether or not the webhook's health can be written.
-        if let Err(error) = note_success(deliver, due.current, &end).await {
-            tracing::error!(webhook = %due.message.webhook, error = chain(&error), "a webhook's success was not noted");
+        // The success stands, whether or not the webhook's health can be written; if not, the message comes again for that.
+        let noted = note_success(deliver, due.current, &end).await;
+        if let Err(error) = &noted {
+            tracing::error!(webhook = %due.message.webhook, error = chain(error), "a webhook's success was not noted");
         }
-        return Ok(Turn::Succeeded(Box::new(attempt(AttemptState::Succeeded(end)))));
+        let attempt = Box::new(attempt(AttemptState::Succeeded(end)));
+        return Ok(Turn::Succeeded { attempt, noted: noted.is_ok() });
     }
     write_failure(deliver, &due, &end, attempt).await
 }
@@ -73,7 +75,7 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
 }
 
 /// Writes a success to the webhook where that is news.
-async fn note_success(
+pub(crate) async fn note_success(
     deliver: &Deliver,
     current: &Mutex<StoredWebhook>,
     end: &AttemptEnd,

@@ -93,29 +93,38 @@ async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
     let webhooks = Webhooks::of(records.iter().map(|record| &record.message), &read);
     let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read, &webhooks));
     let turns = join_all(turns).await;
-    let (mut succeeded, mut again) = (Vec::new(), Vec::new());
+    let (mut succeeded, mut to_note, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for (record, turn) in records.into_iter().zip(turns) {
         match turn {
             Turn::Over => {}
-            Turn::Succeeded(attempt) => succeeded.push(*attempt),
+            Turn::Succeeded { attempt, noted } => {
+                succeeded.push(*attempt);
+                if !noted {
+                    to_note.extend(record.ids);
+                }
+            }
             Turn::Again => again.extend(record.ids),
         }
     }
-    write_successes(deliver, &succeeded).await;
+    // Only what is written may come again: without its item, an original would be made once more.
+    if write_successes(deliver, &succeeded).await {
+        again.extend(to_note);
+    }
     again
 }
 
 /// Tells what is due to be told; answers with the ids of those messages that have to come again.
 async fn tell(context: &Context, announcements: Vec<(AnnouncementMessage, String)>) -> Vec<String> {
-    let now = context.now();
-    let mut again = Vec::new();
-    for (AnnouncementMessage { announcement, due, .. }, id) in announcements {
-        if let Err(error) = tell_due(context, &announcement, due, now).await {
-            tracing::error!(?announcement, error = chain(&error), "an announcement was put back");
-            again.push(id);
-        }
-    }
-    again
+    // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
+    let told = announcements.into_iter().map(|(message, id)| tell_one(context, message, id).boxed());
+    join_all(told).await.into_iter().flatten().collect()
+}
+
+async fn tell_one(context: &Context, message: AnnouncementMessage, id: String) -> Option<String> {
+    let AnnouncementMessage { announcement, due, .. } = message;
+    let error = tell_due(context, &announcement, due, context.now()).await.err()?;
+    tracing::error!(?announcement, error = chain(&error), "an announcement was put back");
+    Some(id)
 }
 
 /// Reads the messages of a batch; copies of one are taken together.
@@ -148,17 +157,19 @@ fn read_messages(batch: SqsEvent) -> Messages {
     Messages { attempts: records, announcements, unreadable }
 }
 
-/// Writes the successes of a batch at once. A success is not made again because it could not be written down.
-async fn write_successes(deliver: &Deliver, succeeded: &[Attempt]) {
+/// Writes the successes of a batch at once; `false` if that failed. A success is not made again for that.
+async fn write_successes(deliver: &Deliver, succeeded: &[Attempt]) -> bool {
     if succeeded.is_empty() {
-        return;
+        return true;
     }
     let Context { store, .. } = &deliver.context;
-    if let Err(error) = store.write_attempts(succeeded, deliver.context.now()).await {
+    let written = store.write_attempts(succeeded, deliver.context.now()).await;
+    if let Err(error) = &written {
         tracing::error!(
             unlogged_successes = succeeded.len(),
-            error = chain(&error),
+            error = chain(error),
             "successes were not written to the log"
         );
     }
+    written.is_ok()
 }

@@ -9,7 +9,11 @@ use knockback::{
 };
 use tokio::sync::Mutex;
 
-use crate::{Deliver, attempt::make_attempt, webhooks::Webhooks};
+use crate::{
+    Deliver,
+    attempt::{make_attempt, note_success},
+    webhooks::Webhooks,
+};
 
 /// What becomes of a message.
 #[derive(Debug)]
@@ -17,7 +21,12 @@ pub(crate) enum Turn {
     /// It has done what it was for.
     Over,
     /// The same; the success is still to be written.
-    Succeeded(Box<Attempt>),
+    Succeeded {
+        /// The attempt, with its end.
+        attempt: Box<Attempt>,
+        /// Whether its webhook knows; if not, the message has to come again once the success is written.
+        noted: bool,
+    },
     /// It has to come again.
     Again,
 }
@@ -82,7 +91,13 @@ async fn try_turn(
     let state = read.attempt(&message.key())?;
     match standing(state.as_ref(), message.attempt, message.due, now) {
         Standing::Begin => {}
-        Standing::Over => return Ok(Turn::Over),
+        Standing::Over => {
+            // Who made the attempt may have failed to note it.
+            if let (Some(AttemptState::Succeeded(end)), Some(current)) = (&state, webhooks.get(message)) {
+                note_success(deliver, current, end).await?;
+            }
+            return Ok(Turn::Over);
+        }
         Standing::Held => return Ok(Turn::Again),
         Standing::Ring(Retry { number, due }) => {
             deliver.context.queues.set_alarm(message.alarm(number, due), now).await?;

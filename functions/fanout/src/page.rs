@@ -1,5 +1,7 @@
 //! One page of a fan-out: the webhooks that it reaches, and where the next one begins.
 
+use std::collections::HashSet;
+
 use knockback::{
     Context,
     domain::{ANY, Event, PAGE_WEBHOOKS_MAX},
@@ -24,7 +26,7 @@ pub(crate) async fn read_page(
     event: &Event,
     cursor: Option<RouteCursor>,
 ) -> Result<Page, StoreError> {
-    let mut page = Page::default();
+    let (mut page, mut found) = (Page::default(), HashSet::new());
     let mut last = cursor;
     for object in [event.object.as_str(), ANY] {
         let mut after = match &last {
@@ -36,11 +38,13 @@ pub(crate) async fn read_page(
             let (routes, next) = context.store.routes(&event.company, object, after, ROUTES_READ).await?;
             for route in routes {
                 let at = RouteCursor { object: object.to_owned(), webhook: route.webhook };
-                if route.wants(event, &context.config.objects) {
+                // One that is changing may be found by its new and by its former pattern.
+                if route.wants(event, &context.config.objects) && !found.contains(&route.webhook) {
                     if page.routes.len() == PAGE_WEBHOOKS_MAX {
                         page.next = last;
                         return Ok(page);
                     }
+                    found.insert(route.webhook);
                     page.routes.push(route);
                 }
                 last = Some(at);

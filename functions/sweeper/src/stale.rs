@@ -72,7 +72,7 @@ async fn delete(run: &Run<'_>, webhooks: Vec<StoredWebhook>) -> Swept {
 async fn delete_one(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, StoreError> {
     let (context, now) = (run.context, run.began_at);
     let policy = &context.config.policies.pipedrive;
-    let stale = |webhook: &knockback::domain::Webhook| is_stale(policy, &webhook.health, now);
+    let stale = |webhook: &knockback::domain::Webhook| is_stale(policy, webhook, now);
     let Removal::Removed(webhook, announcement) =
         context.store.remove_webhook(webhook, RemoveReason::Stale, now, stale).await?
     else {

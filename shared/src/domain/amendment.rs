@@ -102,6 +102,14 @@ impl Amendment {
             changed.http_auth_password = password;
         }
         changed.enabled = self.enabled.unwrap_or(webhook.enabled);
+        let is_repaired = changed.url != webhook.url
+            || changed.http_auth_user != webhook.http_auth_user
+            || self.http_auth_password != Edit::Keep
+            || changed.enabled && !webhook.enabled;
+        if is_repaired {
+            // What failed was the webhook as it was: it has its days anew.
+            changed.health.failing_since = None;
+        }
         changed
     }
 }
@@ -146,6 +154,25 @@ mod tests {
         let changed = amendment.apply(&webhook, Some(Sealed("new, sealed".to_owned())));
         assert_eq!(changed.http_auth_password, Some(Sealed("new, sealed".to_owned())));
         assert_eq!(changed.url, "https://e.example/x");
+    }
+
+    #[test]
+    fn a_webhook_that_is_repaired_has_its_days_before_it_is_stale_anew() {
+        let mut failing = webhook("1", "10", None);
+        failing.health.failing_since = Some(crate::domain::Timestamp::from_ms(1));
+        failing.health.strikes = 9;
+        for (json, since) in [
+            (r#"{"name":"new","event_action":"create"}"#, failing.health.failing_since),
+            (r#"{"subscription_url":"https://e.example/x"}"#, None),
+            (r#"{"http_auth_user":"ann"}"#, None),
+            (r#"{"http_auth_password":"new"}"#, None),
+        ] {
+            let changed = parse(json).expect("an amendment").apply(&failing, None);
+            assert_eq!((changed.health.failing_since, changed.health.strikes), (since, 9), "{json}");
+        }
+        failing.enabled = false;
+        let on = parse(r#"{"is_active":true}"#).expect("an amendment").apply(&failing, None);
+        assert_eq!(on.health.failing_since, None);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Change {
     }
 }
 
-/// An announcement as the bus gets it. The same announcement is the same text every time.
+/// An announcement as the bus gets it. A repeat has the same `id`; what the webhook is called may have changed since.
 #[derive(Debug, Serialize)]
 pub struct Detail<'a> {
     /// Names the announcement, which may come twice.
@@ -86,12 +86,13 @@ pub struct Detail<'a> {
 }
 
 impl Announcement {
-    /// Whether it is still true of the webhook: nobody is told that a webhook is active again that is gone.
+    /// Whether it is to be told: nobody is told that a webhook is active again that is gone. That it is banned anew does not
+    /// matter, for that is told too.
     pub fn holds(&self, webhook: &Webhook) -> bool {
         match self.change {
             Change::Banned { .. } | Change::Deleted { .. } => true,
             Change::Reactivated => {
-                webhook.removed_at.is_none() && webhook.health.banned_until == Some(self.at)
+                webhook.removed_at.is_none() && webhook.health.banned_until >= Some(self.at)
             }
         }
     }
@@ -146,18 +147,20 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_is_active_again_only_at_the_end_of_its_last_ban() {
+    fn the_end_of_each_ban_is_told_unless_the_webhook_is_gone() {
         let mut webhook = webhook("1", "10", None);
         let reactivated = Announcement { at: at(100), change: Change::Reactivated };
         assert!(!reactivated.holds(&webhook));
         webhook.health.banned_until = Some(at(100));
         assert!(reactivated.holds(&webhook));
+        webhook.health.banned_until = Some(at(200));
+        assert!(reactivated.holds(&webhook), "it was over before the next one began");
         webhook.removed_at = Some(at(50));
         assert!(!reactivated.holds(&webhook));
     }
 
     #[test]
-    fn an_announcement_is_the_same_text_every_time_and_names_no_url() {
+    fn an_announcement_keeps_its_id_and_names_no_url() {
         let webhook = webhook("1", "10", None);
         let change = Change::Banned { strikes: 10, until: at(1810), status: Some(500) };
         let text = |at| serde_json::to_string(&Announcement { at, change }.detail(&webhook)).expect("JSON");

@@ -164,6 +164,12 @@ impl DeliveryId {
         Self(Ulid::from_parts(ms, u128::from_be_bytes(random)))
     }
 
+    /// A number that is another for most deliveries, to spread them by.
+    pub fn spread(self) -> u64 {
+        // The low bits are of a hash.
+        u64::try_from(self.0.0 & u128::from(u32::MAX)).unwrap_or(0)
+    }
+
     /// When Knockback took the event.
     pub fn accepted_at(self) -> Timestamp {
         Timestamp::from_ms(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Health, Policy, Timestamp};
+use super::{Policy, Timestamp, Webhook};
 
 /// A webhook that heard of nothing for this long is quiet, not stale.
 const QUIET_AFTER: Duration = Duration::from_hours(24);
@@ -23,20 +23,22 @@ impl StaleBounds {
     }
 }
 
-/// Decides whether a webhook is stale: failing for the policy's time without a success, and still being tried.
-pub fn is_stale(policy: &Policy, health: &Health, now: Timestamp) -> bool {
-    let bounds = StaleBounds::at(policy, now);
-    health.failing_since.is_some_and(|since| {
-        since <= bounds.failing_since
-            && health.last_success_at <= Some(since)
-            && health.last_failure_at > Some(bounds.failed_after)
-    })
+/// Decides whether a webhook is stale: failing for the policy's time without a success, and still being tried. One that
+/// its owner has switched off is not.
+pub fn is_stale(policy: &Policy, webhook: &Webhook, now: Timestamp) -> bool {
+    let (bounds, health) = (StaleBounds::at(policy, now), &webhook.health);
+    webhook.enabled
+        && health.failing_since.is_some_and(|since| {
+            since <= bounds.failing_since
+                && health.last_success_at <= Some(since)
+                && health.last_failure_at > Some(bounds.failed_after)
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Policies;
+    use crate::domain::{Health, Policies, test_values::webhook};
 
     const HOUR: i64 = 3_600_000;
 
@@ -49,7 +51,10 @@ mod tests {
             ..Health::default()
         };
         let policy = Policies::default().pipedrive;
-        assert_eq!(is_stale(&policy, &health, at(now)), stale, "{health:?} at hour {now}");
+        let mut webhook = Webhook { health, ..webhook("1", "10", None) };
+        assert_eq!(is_stale(&policy, &webhook, at(now)), stale, "{webhook:?} at hour {now}");
+        webhook.enabled = false;
+        assert!(!is_stale(&policy, &webhook, at(now)), "its owner knows");
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl std::fmt::Debug for Secret {
 #[serde(rename_all = "snake_case")]
 pub enum RemoveReason {
     /// Somebody who manages it deleted it.
+    #[serde(alias = "deleted by its owner")]
     Deleted,
     /// It failed for days.
     Stale,
@@ -157,5 +158,17 @@ impl Health {
     /// When an attempt last ended.
     pub fn last_attempt_at(&self) -> Option<Timestamp> {
         self.last_success_at.max(self.last_failure_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_that_earlier_items_give_is_still_read() {
+        let read = |text: &str| serde_json::from_str::<RemoveReason>(text).ok();
+        assert_eq!(read(r#""deleted by its owner""#), Some(RemoveReason::Deleted));
+        assert_eq!(read(r#""deleted""#), Some(RemoveReason::Deleted));
     }
 }

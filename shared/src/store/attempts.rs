@@ -25,9 +25,10 @@ use crate::{
     version::Version1,
 };
 
-/// How many of the latest attempts are looked at for the last that has ended: beside them are those that wait, of which a
-/// delivery has one.
+/// How many of the latest attempts are read at once for the last that has ended, and how often: beside them are those that
+/// wait and those that were dropped, of which a ban makes many.
 const LATEST_ITEMS: i32 = 50;
+const LATEST_PAGES_MAX: u32 = 20;
 
 /// An attempt as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl AttemptItem {
         };
         match &attempt.state {
             AttemptState::Waiting { due } => {
-                let (shard, wake_at) = wake(attempt.key.webhook, *due, now);
+                let (shard, wake_at) = wake(attempt.key.delivery.spread(), *due, now);
                 (item.due, item.wake_shard, item.wake_at) = (Some(*due), Some(shard), Some(wake_at));
             }
             AttemptState::Started { lease_until } => {
@@ -354,22 +355,29 @@ impl Store {
         company: &CompanyId,
         webhook: WebhookId,
     ) -> Result<Option<AttemptEnd>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.deliveries)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
-            .scan_index_forward(false)
-            .limit(LATEST_ITEMS);
-        let found = query.send().await.map_err(StoreError::call("Query"))?;
-        let mut last: Option<AttemptEnd> = None;
-        for item in found.items.unwrap_or_default() {
-            if let AttemptState::Succeeded(end) | AttemptState::Failed(end, _) = attempt_state(item)?
-                && last.as_ref().is_none_or(|last| last.ended_at < end.ended_at)
-            {
-                last = Some(end);
+        let (mut last, mut start): (Option<AttemptEnd>, _) = (None, None);
+        for _ in 0..LATEST_PAGES_MAX {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.deliveries)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
+                .scan_index_forward(false)
+                .limit(LATEST_ITEMS)
+                .set_exclusive_start_key(start);
+            let found = query.send().await.map_err(StoreError::call("Query"))?;
+            for item in found.items.unwrap_or_default() {
+                if let AttemptState::Succeeded(end) | AttemptState::Failed(end, _) = attempt_state(item)?
+                    && last.as_ref().is_none_or(|last| last.ended_at < end.ended_at)
+                {
+                    last = Some(end);
+                }
+            }
+            start = found.last_evaluated_key;
+            if last.is_some() || start.is_none() {
+                break;
             }
         }
         Ok(last)

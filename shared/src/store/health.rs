@@ -1,6 +1,8 @@
 //! How webhooks fare, and the index of those that fail: only they are in it, so a sweep costs what they are.
 
-use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update, builders::UpdateBuilder,
+};
 use serde::Deserialize;
 
 use super::{
@@ -46,22 +48,8 @@ impl Store {
             .condition_expression("revision = :revision AND attribute_not_exists(webhook.removed_at)")
             .expression_attribute_values(":health", to_value(health)?)
             .expression_attribute_values(":revision", number(read.revision))
-            .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(OnFailure::AllOld);
-        let update = match (health.failing_since, health.last_failure_at) {
-            (Some(since), Some(last)) => update
-                .update_expression(
-                    "SET webhook.health = :health, failing_shard = :shard, failing_since = :since, \
-                     last_failure_at = :last ADD revision :one",
-                )
-                .expression_attribute_values(":shard", text(shard(webhook.id)))
-                .expression_attribute_values(":since", number(since.as_ms()))
-                .expression_attribute_values(":last", number(last.as_ms())),
-            _ => update.update_expression(
-                "SET webhook.health = :health ADD revision :one REMOVE failing_shard, failing_since, last_failure_at",
-            ),
-        };
-        update.action()
+        indexed(update, "webhook.health = :health", webhook.id, health).action()
     }
 
     /// The webhooks in one part of the index that may be stale, a page of them and where the next begins. The index lags,
@@ -94,6 +82,28 @@ impl Store {
             webhooks.extend(Key::company_of(&pk).zip(webhook_of(&sk)));
         }
         Ok((webhooks, found.last_evaluated_key))
+    }
+}
+
+/// An update that sets `set`, raises the revision, and has the webhook in the index while it fails.
+pub(super) fn indexed(
+    update: UpdateBuilder,
+    set: &str,
+    webhook: WebhookId,
+    health: &Health,
+) -> UpdateBuilder {
+    let update = update.expression_attribute_values(":one", number(1));
+    match (health.failing_since, health.last_failure_at) {
+        (Some(since), Some(last)) => update
+            .update_expression(format!(
+                "SET {set}, failing_shard = :shard, failing_since = :since, last_failure_at = :last ADD revision :one"
+            ))
+            .expression_attribute_values(":shard", text(shard(webhook)))
+            .expression_attribute_values(":since", number(since.as_ms()))
+            .expression_attribute_values(":last", number(last.as_ms())),
+        _ => update.update_expression(format!(
+            "SET {set} ADD revision :one REMOVE failing_shard, failing_since, last_failure_at"
+        )),
     }
 }
 

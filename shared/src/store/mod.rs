@@ -12,6 +12,7 @@ mod health;
 mod keys;
 mod possessions;
 mod removal;
+mod routes;
 mod tokens;
 mod transaction;
 mod waits;
@@ -31,9 +32,10 @@ pub use health::FAILING_SHARDS;
 pub use keys::{AnnouncementKey, AttemptKey};
 pub use possessions::{Possession, PossessionPage};
 pub use removal::Removal;
+pub use routes::Route;
 pub use tokens::{AddedToken, Token, TokenPage};
 pub use waits::{DUE_SHARDS, Sleeper, Wait};
-pub use webhooks::{Changed, Creation, NewWebhook, Route, StoredWebhook, WebhookPage};
+pub use webhooks::{Changed, Creation, NewWebhook, StoredWebhook, WebhookPage};
 
 use self::keys::Key;
 use crate::{

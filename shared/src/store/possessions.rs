@@ -7,7 +7,10 @@ use super::{
     keys::{BY_APP, IndexKey, index_sk},
     text, to_item,
 };
-use crate::domain::{AppRemoval, Generation, RemovalTarget};
+use crate::{
+    domain::{AppRemoval, Generation, RemovalTarget},
+    telemetry::chain,
+};
 
 /// How many webhooks and tokens are in a page: as many as one call reads.
 const PAGE_KEYS: i32 = 100;
@@ -56,8 +59,13 @@ impl Store {
         let mut page = PossessionPage { going: Vec::with_capacity(keys.len()), next };
         for key in keys {
             // What has gone, or was given since, is no concern of this removal's.
-            let possession = read.possession(&key.key())?;
-            page.going.extend(possession.filter(|possession| removal.takes(possession.generation())));
+            match read.possession(&key.key()) {
+                Ok(found) => page.going.extend(found.filter(|found| removal.takes(found.generation()))),
+                Err(error) => {
+                    let (pk, error) = (key.key().pk, chain(&error));
+                    tracing::error!(pk, error, "what an app has left cannot be read, and stays");
+                }
+            }
         }
         Ok(page)
     }

@@ -17,9 +17,6 @@ use crate::{
     version::Version1,
 };
 
-/// How often giving a token is tried again because its app was removed or uninstalled meanwhile.
-const TRIES: u32 = 8;
-
 /// What a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
@@ -70,23 +67,16 @@ impl Store {
     ///
     /// If DynamoDB does not take it.
     pub async fn add_token(&self, mut token: Token) -> Result<AddedToken, StoreError> {
-        for round in 0..TRIES {
-            let mut actions = Vec::new();
-            if let Some(installation) = token.member.installation() {
-                let Installed { removed, generation } = self.installed(&installation).await?;
-                if removed {
-                    return Ok(AddedToken::AppRemoved);
-                }
-                token.member.generation = generation;
-                actions.extend(self.standing_checks(&installation, generation)?);
+        if let Some(installation) = token.member.installation() {
+            // Should the app go in between, the token is one of the generation that went: whoever presents it is refused.
+            let Installed { removed, generation } = self.installed(&installation).await?;
+            if removed {
+                return Ok(AddedToken::AppRemoved);
             }
-            actions.extend(self.put_token(&token)?);
-            if let Transacted::Done = self.transact("giving a token", actions).await? {
-                return Ok(AddedToken::Added);
-            }
-            self.back_off(round).await;
+            token.member.generation = generation;
         }
-        Err(StoreError::Contention { operation: "giving a token" })
+        self.transact("giving a token", self.put_token(&token)?.to_vec()).await?;
+        Ok(AddedToken::Added)
     }
 
     fn put_token(&self, token: &Token) -> Result<[TransactWriteItem; 2], StoreError> {

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 use super::{Item, Store, StoreError};
 
 /// How often a transaction is tried while others change the same items.
-const TRIES: u32 = 12;
+const TRIES: u32 = 24;
 
 /// Why a transaction is cancelled that may be made a moment later. The SDK does not retry these.
 const PASSING: [&str; 3] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];

@@ -14,19 +14,20 @@ use super::{
     transaction::Action,
 };
 use crate::{
-    domain::{Announcement, EventId, Timestamp, Webhook, WebhookId, wake_again_at, wake_at},
+    domain::{Announcement, EventId, Timestamp, Webhook, wake_again_at, wake_at},
     version::Version1,
 };
 
-/// How many parts the index of what waits has: one alone would take all of its writes.
-pub const DUE_SHARDS: u64 = 4;
+/// How many parts the index of what waits has: one alone would take all of its writes. What waits for one webhook is spread
+/// over all of them.
+pub const DUE_SHARDS: u64 = 16;
 
 /// The most items that the sweeper reads at once.
 const PAGE_ITEMS: i32 = 200;
 
 /// What an item that waits has beside its own: where and when the sweeper finds it.
-pub(super) fn wake(webhook: WebhookId, due: Timestamp, now: Timestamp) -> (String, Timestamp) {
-    ((webhook.as_number() % DUE_SHARDS).to_string(), wake_at(due, now))
+pub(super) fn wake(spread: u64, due: Timestamp, now: Timestamp) -> (String, Timestamp) {
+    ((spread % DUE_SHARDS).to_string(), wake_at(due, now))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,7 +97,7 @@ impl Store {
     ) -> Result<TransactWriteItem, StoreError> {
         let key = AnnouncementKey::new(webhook, announcement);
         let due = announcement.at;
-        let (wake_shard, wake_at) = wake(webhook.id, due, now);
+        let (wake_shard, wake_at) = wake(webhook.id.as_number(), due, now);
         let Key { pk, sk } = Key::announcement(&key);
         let ttl = self.expiry(now.max(due));
         let item = AnnouncementItem {

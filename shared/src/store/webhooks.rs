@@ -1,18 +1,17 @@
 //! Webhooks, their routes and their owners' quotas, which change together.
 
-use aws_sdk_dynamodb::types::{
-    Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, Update};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Item, Store, StoreError, from_item,
-    keys::{Key, WEBHOOK_PREFIX, index_sk, webhook_of, webhook_sk},
-    number, text, to_item, to_value,
+    health::indexed,
+    keys::{Key, WEBHOOK_PREFIX, index_sk},
+    number, to_item, to_value,
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Event, Health, Installation, Objects, Pattern, UserId, Webhook, WebhookId},
+    domain::{AppId, CompanyId, Health, Timestamp, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -58,40 +57,6 @@ impl From<WebhookItem> for StoredWebhook {
 #[derive(Deserialize)]
 struct Sequence {
     last: u64,
-}
-
-/// What fan-out needs to know of an active webhook.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// The webhook.
-    pub webhook: WebhookId,
-    /// What it asks for.
-    pub pattern: Pattern,
-    /// Whose permissions decide.
-    pub user: UserId,
-    /// The installation that it belongs to.
-    pub installation: Option<Installation>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RouteItem {
-    pk: String,
-    sk: String,
-    v: Version1,
-    pattern: Pattern,
-    user: UserId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    app: Option<AppId>,
-    /// Whose token the app had.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    owner: Option<UserId>,
-}
-
-impl Route {
-    /// Whether the event is for the webhook.
-    pub fn wants(&self, event: &Event, objects: &Objects) -> bool {
-        self.pattern.matches(event, objects) && event.is_permitted(&self.user)
-    }
 }
 
 /// A webhook that is to be, and how many its owner may have.
@@ -207,27 +172,6 @@ impl Store {
         }
     }
 
-    fn put_route(&self, webhook: &Webhook) -> Result<TransactWriteItem, StoreError> {
-        let Key { pk, sk } = Key::route(&webhook.company, &webhook.pattern.object, webhook.id);
-        let route = RouteItem {
-            pk,
-            sk,
-            v: Version1,
-            pattern: webhook.pattern.clone(),
-            user: webhook.user.clone(),
-            app: webhook.app.clone(),
-            owner: webhook.app.as_ref().map(|_| webhook.owner.clone()),
-        };
-        Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&route)?)).action()
-    }
-
-    pub(super) fn delete_route(&self, webhook: &Webhook) -> Result<TransactWriteItem, StoreError> {
-        Delete::builder()
-            .table_name(&self.webhooks)
-            .set_key(Some(Key::route(&webhook.company, &webhook.pattern.object, webhook.id).into_item()))
-            .action()
-    }
-
     /// A webhook of a company, removed ones included, read consistently.
     ///
     /// # Errors
@@ -253,26 +197,32 @@ impl Store {
         &self,
         read: &StoredWebhook,
         changed: &Webhook,
+        now: Timestamp,
     ) -> Result<Changed, StoreError> {
         let before = &read.webhook;
         let mut actions = vec![
-            Update::builder()
-                .table_name(&self.webhooks)
-                .set_key(Some(Key::webhook(&before.company, before.id).into_item()))
-                .update_expression("SET webhook = :webhook ADD revision :one")
-                .condition_expression("revision = :revision")
-                .expression_attribute_values(":webhook", to_value(changed)?)
-                .expression_attribute_values(":revision", number(read.revision))
-                .expression_attribute_values(":one", number(1))
-                .return_values_on_condition_check_failure(OnFailure::AllOld)
-                .action()?,
+            indexed(
+                Update::builder()
+                    .table_name(&self.webhooks)
+                    .set_key(Some(Key::webhook(&before.company, before.id).into_item()))
+                    .condition_expression("revision = :revision")
+                    .expression_attribute_values(":webhook", to_value(changed)?)
+                    .expression_attribute_values(":revision", number(read.revision))
+                    .return_values_on_condition_check_failure(OnFailure::AllOld),
+                "webhook = :webhook",
+                before.id,
+                &changed.health,
+            )
+            .action()?,
         ];
         if changed.enabled {
             actions.push(self.put_route(changed)?);
         }
         let moves = changed.pattern.object != before.pattern.object;
-        if before.enabled && (moves || !changed.enabled) {
-            actions.push(self.delete_route(before)?);
+        match (before.enabled, changed.enabled) {
+            (true, true) if moves => actions.push(self.retire_route(before, now)?),
+            (true, false) => actions.push(self.delete_route(before)?),
+            _ => {}
         }
         let Transacted::Refused(mut refusals) = self.transact("changing a webhook", actions).await? else {
             return Ok(Changed::Written);
@@ -300,7 +250,8 @@ impl Store {
         loop {
             let (items, next) = self.company_items(company, WEBHOOK_PREFIX, start).await?;
             for item in items {
-                let StoredWebhook { webhook, .. } = stored_webhook(item)?;
+                // One that cannot be read hides itself, and not the others.
+                let Ok(StoredWebhook { webhook, .. }) = stored_webhook(item) else { continue };
                 if webhook.removed_at.is_some() || !wanted(&webhook) {
                     continue;
                 }
@@ -315,44 +266,6 @@ impl Store {
                 return Ok(page);
             }
         }
-    }
-
-    /// At most `limit` of the routes for one object of a company, which may be `*`, behind `after`, read consistently: an
-    /// event that is posted right after a webhook was created finds it. With the webhook behind which there may be more.
-    ///
-    /// # Errors
-    ///
-    /// If DynamoDB does not answer.
-    pub async fn routes(
-        &self,
-        company: &CompanyId,
-        object: &str,
-        after: Option<WebhookId>,
-        limit: usize,
-    ) -> Result<(Vec<Route>, Option<WebhookId>), StoreError> {
-        let pk = Key::routes(company, object);
-        let start = after.map(|after| Key { pk: pk.clone(), sk: webhook_sk(after) }.into_item());
-        let query = self
-            .client
-            .query()
-            .table_name(&self.webhooks)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(pk))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(start);
-        let found = query.send().await.map_err(StoreError::call("Query"))?;
-        let mut routes = Vec::new();
-        for item in found.items.unwrap_or_default() {
-            let RouteItem { sk, pattern, user, app, owner, .. } = from_item(item)?;
-            let installation =
-                app.zip(owner).map(|(app, user)| Installation { company: company.clone(), app, user });
-            if let Some(webhook) = webhook_of(&sk) {
-                routes.push(Route { webhook, pattern, user, installation });
-            }
-        }
-        let next = found.last_evaluated_key.and_then(|key| webhook_of(key.get("sk")?.as_s().ok()?));
-        Ok((routes, next))
     }
 }
 

@@ -21,7 +21,7 @@ async fn rule_2_holds_with_every_message_twice() {
 /// On threads: several handlers have copies of the same original at once, and each of them may POST it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rule_2_holds_with_eight_copies_of_every_message_at_once() {
-    let Subscribed { world, webhook, .. } = Subscribed::answering(500).await;
+    let Subscribed { world, webhook, receiver: _receiver, .. } = Subscribed::answering(500).await;
     for entity in 0..9 {
         world.report(json!({"entity_id": entity})).await;
     }

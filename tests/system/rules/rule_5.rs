@@ -1,6 +1,12 @@
 //! Once a caller's delete is answered, no attempt starts.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -55,20 +61,27 @@ async fn rule_5_holds_for_what_a_ban_delays() {
 async fn rule_5_holds_while_deliveries_are_under_way() {
     for _ in 0..10 {
         let Subscribed { world, receiver, webhook, owner } = Subscribed::answering(200).await;
-        for entity in 0..40 {
+        for entity in 0..60 {
             world.report(json!({"entity_id": entity})).await;
         }
         while !world.pump("EventsQueue").await.is_empty() {}
+        let deleted = Arc::new(AtomicBool::new(false));
         let handler = {
-            let world = world.clone();
+            let (world, deleted) = (world.clone(), Arc::clone(&deleted));
             tokio::spawn(async move {
-                for _ in 0..2 {
-                    world.pump("DeliveriesQueue").await;
+                loop {
+                    let (is_deleted, before) = (deleted.load(Ordering::SeqCst), receiver.received().len());
+                    if world.pump("DeliveriesQueue").await.is_empty() {
+                        return receiver;
+                    }
+                    let posts = receiver.received().len() - before;
+                    assert!(!is_deleted || posts == 0, "{posts} were made after the answer");
                 }
             })
         };
         delete(&world, &owner, &webhook).await;
-        handler.await.expect("it ends");
+        deleted.store(true, Ordering::SeqCst);
+        let receiver = handler.await.expect("it ends");
         check_nothing_starts(&world, &receiver).await;
     }
 }

@@ -63,3 +63,19 @@ async fn rule_6_holds_for_creates_and_deletes_at_once() {
     assert!(left <= 40);
     assert_eq!(quota(&world).await, left);
 }
+
+#[tokio::test]
+async fn rule_6_holds_when_transactions_meet_others() {
+    let world = World::new().await;
+    let owner = world.owner().await;
+    for count in 1..=3 {
+        world.system.aws.conflict(5);
+        assert_eq!(create_at_once(&world, &owner, 1).await, BTreeMap::from([(201, 1)]));
+        assert_eq!(quota(&world).await, count);
+    }
+    for webhook in world.webhooks(&owner).await {
+        world.system.aws.conflict(5);
+        assert_eq!(world.unsubscribe(&owner, &webhook).await.status, 200);
+    }
+    assert_eq!(quota(&world).await, 0);
+}

@@ -53,7 +53,7 @@ async fn rule_7_holds_for_a_success_between_the_sweepers_read_and_its_write() {
     let (company, id) = ("1".parse().expect("an id"), webhook["id"].to_string().parse().expect("an id"));
     let read = context.store.webhook(&company, id).await.expect("an answer").expect("a webhook");
     let policy = &context.config.policies.pipedrive;
-    let stale = |webhook: &knockback::domain::Webhook| is_stale(policy, &webhook.health, now);
+    let stale = |webhook: &knockback::domain::Webhook| is_stale(policy, webhook, now);
     assert!(stale(&read.webhook));
     world.report(json!({})).await;
     world.settle().await;
@@ -90,4 +90,22 @@ async fn rule_7_holds_for_a_webhook_that_succeeds_once_in_three_days() {
         }
     }
     assert_eq!(world.read(&owner, &webhook).await["remove_time"], json!(null));
+}
+
+/// The success cannot be written to the webhook when it is made. It is not made again for that, and not forgotten.
+#[tokio::test]
+async fn rule_7_holds_for_a_success_that_could_not_be_written_at_first() {
+    let Subscribed { world, webhook, receiver, owner } = nearly_stale().await;
+    let before = receiver.received().len();
+    world.report(json!({})).await;
+    world.pump("EventsQueue").await;
+    world.system.aws.refuse("DynamoDB_20120810.TransactWriteItems");
+    world.settle().await;
+    world.system.aws.permit("DynamoDB_20120810.TransactWriteItems");
+    assert!(world.health(&webhook).await["failing_since"].is_i64());
+    world.run_for(Duration::from_mins(4)).await;
+    sweep(&world).await;
+    assert_eq!(receiver.received().len(), before + 1);
+    assert_eq!(world.health(&webhook).await["failing_since"], json!(null));
+    assert_eq!(world.webhooks(&owner).await.len(), 1);
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use knockback::{
     Context,
-    domain::{Amendment, Edit, Secret, Webhook},
+    domain::{Amendment, Edit, Member, Secret, Webhook},
     seal::password_place,
     store::{Changed, StoreError},
 };
@@ -34,22 +34,17 @@ pub(crate) async fn change(
     let member = writer(&context, &parts).await?;
     let mut read = find(&context, &member, id).await?;
     let body = request::body(body).await?;
+    check_managed(&member, &read.webhook)?;
     let addresses = addresses(&context, &parts);
+    let version = read.webhook.pattern.version;
+    let amendment = Amendment::parse(&body, version, &addresses, &context.config.objects)?;
+    if let Some(target) = &amendment.target {
+        check_target(target, &addresses).await?;
+    }
     for round in 0..TRIES {
-        let webhook = &read.webhook;
-        if webhook.removed_at.is_some() {
-            return Err(Refusal::NotFound("id"));
-        }
-        if !member.manages(webhook) {
-            return Err(Refusal::Forbidden);
-        }
-        let version = webhook.pattern.version;
-        let amendment = Amendment::parse(&body, version, &addresses, &context.config.objects)?;
-        if let Some(target) = &amendment.target {
-            check_target(target, &addresses).await?;
-        }
-        let changed = amended(&context, webhook, &amendment)?;
-        match context.store.change_webhook(&read, &changed).await? {
+        check_managed(&member, &read.webhook)?;
+        let changed = amended(&context, &read.webhook, &amendment)?;
+        match context.store.change_webhook(&read, &changed, context.now()).await? {
             Changed::Written => {
                 let last = context.store.last_end(&changed.company, changed.id).await?;
                 let shown = Shown::with_health(&changed, last.as_ref(), context.now());
@@ -60,6 +55,13 @@ pub(crate) async fn change(
         context.store.back_off(round).await;
     }
     Err(StoreError::Contention { operation: "changing a webhook" }.into())
+}
+
+fn check_managed(member: &Member, webhook: &Webhook) -> Result<(), Refusal> {
+    if webhook.removed_at.is_some() {
+        return Err(Refusal::NotFound("id"));
+    }
+    if member.manages(webhook) { Ok(()) } else { Err(Refusal::Forbidden) }
 }
 
 fn amended(context: &Context, webhook: &Webhook, amendment: &Amendment) -> Result<Webhook, Refusal> {

@@ -18,7 +18,10 @@ pub mod wire;
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -35,6 +38,7 @@ use self::{
 
 const SQS: &str = "AmazonSQS";
 const DYNAMODB: &str = "DynamoDB_20120810";
+const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
 const EVENTBRIDGE: &str = "AWSEvents";
 
 /// The services of one account.
@@ -48,6 +52,7 @@ pub struct AwsBox {
     pub events: EventService,
     counter: Counter,
     refused: Mutex<BTreeSet<String>>,
+    conflicts: AtomicU32,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -96,7 +101,15 @@ impl AwsBox {
         };
         let sqs = Arc::new(sqs);
         let events = EventService::new(Arc::new(QueueSink(Arc::clone(&sqs))), clock, Arc::clone(&entropy));
-        Ok(Self { sqs, tables, events, counter: Counter::default(), refused: Mutex::default(), entropy })
+        Ok(Self {
+            sqs,
+            tables,
+            events,
+            counter: Counter::default(),
+            refused: Mutex::default(),
+            conflicts: AtomicU32::new(0),
+            entropy,
+        })
     }
 
     /// The calls so far, and the units that they consumed.
@@ -114,6 +127,11 @@ impl AwsBox {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
     }
 
+    /// Cancels the next so many transactions, as DynamoDB does with those that meet another one.
+    pub fn conflict(&self, transactions: u32) {
+        self.conflicts.store(transactions, Ordering::SeqCst);
+    }
+
     /// Answers one call; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessage`.
     pub async fn call(&self, target: &str, body: Bytes) -> Answer {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
@@ -124,6 +142,12 @@ impl AwsBox {
                 "AccessDeniedException",
                 &format!("not authorized to perform {target}"),
             );
+        }
+        let conflicts = &self.conflicts;
+        if target == TRANSACTION
+            && conflicts.try_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+        {
+            return transaction_conflict();
         }
         match service {
             SQS => self.sqs.call(operation, &body).await,
@@ -167,6 +191,18 @@ impl AwsBox {
         self.entropy.fill(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
+}
+
+/// What a transaction is answered that met another one; which of its actions did is not told apart here.
+fn transaction_conflict() -> Answer {
+    let body = serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled, please refer cancellation reasons for specific reasons [TransactionConflict]",
+        "CancellationReasons": [
+            {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"},
+        ],
+    });
+    Answer { status: 400, body: body.to_string().into_bytes(), query_error: None }
 }
 
 #[cfg(test)]

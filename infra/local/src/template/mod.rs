@@ -284,6 +284,16 @@ mod tests {
         assert_eq!(targets["Targets"][0]["Arn"], "arn:aws:sqs:us-east-1:000000000000:EventsQueue");
     }
 
+    /// Lambda stops a function that feeds its own queue after about 16 rounds, unless this is said.
+    #[test]
+    fn functions_that_continue_themselves_may() {
+        let template = Template(serde_norway::from_str(TEMPLATE).expect("YAML"));
+        for name in ["Fanout", "Deliver"] {
+            let (_, _, properties) = template.resources().find(|(of, _, _)| *of == name).expect(name);
+            assert_eq!(properties["RecursiveLoop"], "Allow", "{name}");
+        }
+    }
+
     /// When a message comes again, the lease of who died with it is over; and a function has ended before its lease has.
     #[test]
     fn the_lease_ends_between_the_functions_timeout_and_the_visibility_timeout() {
