@@ -64,10 +64,10 @@ impl World {
         let webhook = self.subscribe(token, url, more).await;
         let first = webhook["id"].as_u64().expect("a number");
         let tables = Tables::of(self);
-        let company = format!("C#{}", webhook["company_id"]);
-        let item = tables.item(&company, first).await;
-        let routes = format!("{company}#O#{}", webhook["event_object"].as_str().expect("an object"));
-        let route = if routed { Some(tables.item(&routes, first).await) } else { None };
+        let partition = format!("C#{}", webhook["company_id"]);
+        let item = tables.item(&partition, first).await;
+        let partition = format!("{partition}#O#{}", webhook["event_object"].as_str().expect("an object"));
+        let route = if routed { Some(tables.item(&partition, first).await) } else { None };
         let last = tables.take_numbers(count - 1).await;
         assert_eq!(last, first + count - 1, "somebody else creates webhooks at the same time");
         let company = webhook["company_id"].to_string().parse().expect("an id");
