@@ -371,6 +371,25 @@ async fn the_same_envelope_after_a_new_installation_does_not_hit_it() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_with_its_id_does_not_hit_a_new_installation() {
+    let world = World::new().await;
+    subscribe(&world, &installed(&world, "crm-sync", "1", "10").await).await;
+    let uninstall = async |id: &str| {
+        let path = format!("/v1/apps/crm-sync/installations?company_id=1&user_id=10{id}");
+        world.platform(Method::DELETE, &path, "").await
+    };
+    assert_eq!(uninstall("&id=u-1").await.status, 202);
+    let token = installed(&world, "crm-sync", "1", "10").await;
+    subscribe(&world, &token).await;
+    assert_eq!(uninstall("&id=u-1").await.status, 202);
+    world.run_to_rest().await;
+    assert_eq!(world.webhooks(&token).await.len(), 1);
+    assert_eq!(uninstall("&id=a%23b").await.body["errors"]["id"].as_array().map(Vec::len), Some(1));
+    assert_eq!(uninstall("&id=u-2").await.status, 202);
+    assert_eq!(world.call(Method::GET, "/v1/webhooks", &token, "").await.status, 401);
+}
+
+#[tokio::test]
 async fn an_envelope_whose_handler_died_before_the_job_was_sent_sends_it_when_it_comes_again() {
     let world = World::new().await;
     subscribe(&world, &installed(&world, "crm-sync", "1", "10").await).await;
