@@ -11,8 +11,8 @@ use crate::{
     receiver::Receiver,
 };
 
-/// As many as are created over HTTP in about a quarter of a minute by an unoptimised build: more than four pages of a
-/// fan-out would add time, and nothing else.
+/// As many as an unoptimised build creates over HTTP within ten seconds or so: more pages of a fan-out would add time, and
+/// nothing else.
 const WEBHOOKS: usize = 4_000;
 const CONNECTIONS: usize = 8;
 
