@@ -9,7 +9,9 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 /// An HTTP server on this machine that answers as it is told to.
 #[derive(Debug)]
 pub struct Receiver {
-    server: MockServer,
+    url: String,
+    /// There until it is dropped.
+    server: Option<MockServer>,
     state: Arc<Mutex<State>>,
 }
 
@@ -40,12 +42,12 @@ impl Receiver {
         let state = Arc::new(Mutex::new(State { answer: ResponseTemplate::new(200), received: Vec::new() }));
         let answers = Answers { clock, state: Arc::clone(&state) };
         Mock::given(any()).respond_with(answers).mount(&server).await;
-        Self { server, state }
+        Self { url: format!("{}/hook", server.uri()), server: Some(server), state }
     }
 
     /// A URL of it.
     pub fn url(&self) -> String {
-        format!("{}/hook", self.server.uri())
+        self.url.clone()
     }
 
     /// Answers with this status from now on.
@@ -66,6 +68,16 @@ impl Receiver {
     /// When each POST arrived, in milliseconds since the test's begin.
     pub fn times(&self) -> Vec<i64> {
         self.received().iter().map(|received| received.at.as_ms() - crate::START.as_ms()).collect()
+    }
+}
+
+impl Drop for Receiver {
+    /// On a thread of its own: a wiremock server that is dropped blocks on a lock of tokio's, which a task that has used up its
+    /// budget never gets.
+    fn drop(&mut self) {
+        let server = self.server.take();
+        // A server that panics while it ends has nothing more to say.
+        let _ = std::thread::spawn(move || drop(server)).join();
     }
 }
 
