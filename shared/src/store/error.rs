@@ -1,6 +1,9 @@
 //! What can go wrong with a table.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::update_item::UpdateItemError,
+};
 
 /// A call to DynamoDB that failed, or an item that cannot be read. Never the caller's fault.
 #[derive(Debug, thiserror::Error)]
@@ -44,5 +47,22 @@ impl StoreError {
             let code = error.code().unwrap_or("unreachable").to_owned();
             Self::Call { operation, code, source: error.into() }
         }
+    }
+}
+
+/// Takes it for done when the condition of an update does not hold.
+pub(super) fn unless_refused<T, R>(answer: Result<T, SdkError<UpdateItemError, R>>) -> Result<(), StoreError>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match answer {
+        Err(error)
+            if !error
+                .as_service_error()
+                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+        {
+            Err(StoreError::call("UpdateItem")(error))
+        }
+        _ => Ok(()),
     }
 }

@@ -3,14 +3,13 @@
 use std::io::{Read, Write};
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
     operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::ReturnValuesOnConditionCheckFailure as OnFailure,
 };
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Store, StoreError, from_item, keys::Key, number, text, to_item};
+use super::{Item, Store, StoreError, error::unless_refused, from_item, keys::Key, number, text, to_item};
 use crate::{
     domain::{CompanyId, Event, EventId, FanOutState, PAGE_LEASE, PageStanding, Timestamp, page_standing},
     version::Version1,
@@ -221,23 +220,6 @@ impl Store {
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":done", text("done"));
         unless_refused(update.send().await)
-    }
-}
-
-/// Takes it for done when the condition of an update does not hold.
-fn unless_refused<T, R>(answer: Result<T, SdkError<UpdateItemError, R>>) -> Result<(), StoreError>
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    match answer {
-        Err(error)
-            if !error
-                .as_service_error()
-                .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-        {
-            Err(StoreError::call("UpdateItem")(error))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,14 +1,13 @@
 //! What waits for its time, beside attempts: announcements; and the index of all that waits, by when the sweeper has to
 //! look at it.
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{Put, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Item, Store, StoreError, from_item,
+    Item, Store, StoreError,
+    error::unless_refused,
+    from_item,
     keys::{AnnouncementKey, AttemptKey, Key},
     number, text, to_item,
     transaction::Action,
@@ -181,17 +180,7 @@ impl Store {
             .condition_expression("wake_at = :read")
             .expression_attribute_values(":next", number(wake_again_at(wait.due, now).as_ms()))
             .expression_attribute_values(":read", number(wait.wake_at.as_ms()));
-        match update.send().await {
-            Err(error)
-                if !matches!(
-                    error.as_service_error(),
-                    Some(UpdateItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
-                Err(StoreError::call("UpdateItem")(error))
-            }
-            // It is over, or another sweep was quicker.
-            Ok(_) | Err(_) => Ok(()),
-        }
+        // If not, it is over, or another sweep was quicker.
+        unless_refused(update.send().await)
     }
 }
