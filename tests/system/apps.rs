@@ -87,7 +87,7 @@ async fn an_app_that_is_unknown_or_removed_is_not_found_and_may_be_registered_ag
         (reply.status.as_u16(), reply.body)
     };
     assert_eq!(shown().await, (404, not_found.clone()));
-    put(&world, "crm-sync", json!({"name": "CRM", "contact": "a", "client_secret": "s"})).await;
+    put(&world, "crm-sync", json!({"name": "CRM", "contact": "a@example.com", "client_secret": "s"})).await;
     remove(&world, "crm-sync").await;
     assert_eq!(shown().await, (404, not_found));
     world.run_to_rest().await;
@@ -316,9 +316,12 @@ fn created_late(generation: Generation) -> NewWebhook {
         removed_at: None,
         remove_reason: None,
         enabled: true,
+        switched_off_at: None,
+        changed_at: None,
+        contact: None,
         health: Health::default(),
     };
-    NewWebhook { webhook, quota: 40 }
+    NewWebhook { webhook, quota: Some(40) }
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn an_attempt_whose_handler_died_in_the_middle_is_taken_over_when_its_leas
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.receive("RetriesQueue").len(), 1, "the handler that is to die has the message");
     let key = key(&receiver, &webhook, 2);
-    let waiting = AttemptState::Waiting { due: START + Duration::from_secs(3) };
+    let waiting = AttemptState::Waiting { due: START + Duration::from_secs(3), held: false };
     let store = &world.system.context.store;
     let claim = store.claim(&key, &waiting, "whoever dies", world.system.context.now()).await;
     assert_eq!(claim.expect("an answer"), Claim::Claimed);

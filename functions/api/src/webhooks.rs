@@ -124,6 +124,7 @@ fn new_webhook(
         company: member.company,
         owner: member.user,
         app: member.app,
+        contact: member.contact,
         generation: member.generation,
         user: subscription.user,
         pattern: subscription.pattern,
@@ -134,6 +135,8 @@ fn new_webhook(
         removed_at: None,
         remove_reason: None,
         enabled: true,
+        switched_off_at: None,
+        changed_at: None,
         health: Health::default(),
     })
 }

@@ -3,11 +3,14 @@
 use knockback::{
     bus::announce,
     domain::{
-        Announcement, AttemptEnd, AttemptState, Change, Secret, Timestamp, after_failure, after_success,
-        payload,
+        AfterFailure, Announcement, AttemptEnd, AttemptState, Change, Dialect, Hold, Policy, Retry, Secret,
+        Timestamp, after_failure, after_success, payload,
     },
-    seal::{password_place, signing_secret_place},
-    sender::{Exchange, Post, signing::SigningSecret},
+    seal::{client_secret_place, password_place, signing_secret_place},
+    sender::{
+        Exchange, Post,
+        signing::{SigningSecret, epages_signature},
+    },
     store::{About, Attempt, Failed, FailureRecord, StoreError, StoredWebhook},
     telemetry::{ATTEMPT, chain},
 };
@@ -41,7 +44,13 @@ pub(crate) async fn make_attempt(deliver: &Deliver, due: Due<'_>) -> Result<Turn
         let attempt = Box::new(attempt(AttemptState::Succeeded(end)));
         return Ok(Turn::Succeeded { attempt, noted: noted.is_ok() });
     }
+    // First, so that its neighbours wait as soon as may be.
+    begin_hold(deliver, &due, &end).await;
     write_failure(deliver, &due, &end, attempt).await
+}
+
+fn policy<'a>(deliver: &'a Deliver, due: &Due<'_>) -> &'a Policy {
+    deliver.context.config.policies.of(due.webhook.dialect())
 }
 
 async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError> {
@@ -57,21 +66,46 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
     let body = payload::render(event, webhook, message.attempt)?;
 
     let started_at = context.now();
-    let headers = vec![
+    let mut headers = vec![
         ("webhook-id", message.delivery.to_string()),
         ("webhook-timestamp", started_at.as_secs().to_string()),
         ("webhook-signature", secret.sign(message.delivery, started_at, &body)),
     ];
+    if let Some(signature) = epages_header(deliver, due, &body)? {
+        headers.push(("x-epages-hmac-sha256", signature));
+    }
     let post = Post {
         url: &webhook.url,
         body: body.into(),
         headers,
         basic: has_credentials
             .then(|| (webhook.http_auth_user.clone().unwrap_or_default(), password.map(Secret))),
-        timeout: context.config.policies.pipedrive.timeout,
+        timeout: policy(deliver, due).timeout,
     };
     let Exchange { status, error, answer } = deliver.sender.post(&post).await;
     Ok(AttemptEnd { started_at, ended_at: context.now(), status, error, answer })
+}
+
+/// The signature that an ePages app checks, with the client secret that it shares with the platform.
+fn epages_header(deliver: &Deliver, due: &Due<'_>, body: &[u8]) -> Result<Option<String>, TurnError> {
+    if due.webhook.dialect() != Dialect::Epages {
+        return Ok(None);
+    }
+    let sealed = due.app.as_ref().and_then(|app| app.client_secret.as_ref());
+    let (app, sealed) = due.webhook.app.as_ref().zip(sealed).ok_or(TurnError::ClientSecret)?;
+    let secret = deliver.context.key_ring.open(sealed, &client_secret_place(app))?;
+    Ok(Some(epages_signature(&secret, body)))
+}
+
+/// Holds the app of a webhook after a failure. A hold that cannot be written spares the app nothing, and stops nobody.
+async fn begin_hold(deliver: &Deliver, due: &Due<'_>, end: &AttemptEnd) {
+    let last = due.app.as_ref().and_then(|app| app.state.hold);
+    let Some((app, hold)) = due.webhook.app.as_ref().zip(Hold::after(policy(deliver, due), last, end)) else {
+        return;
+    };
+    if let Err(error) = deliver.context.store.begin_hold(&due.webhook.company, app, hold, end).await {
+        tracing::error!(company = %due.webhook.company, %app, error = chain(&error), "an app was not held");
+    }
 }
 
 /// Writes a success to the webhook where that is news.
@@ -108,37 +142,34 @@ async fn write_failure(
     attempt: impl Fn(AttemptState) -> Attempt,
 ) -> Result<Turn, TurnError> {
     let (context, message) = (&deliver.context, due.message);
-    let policy = &context.config.policies.pipedrive;
+    let policy = policy(deliver, due);
     let mut current = due.current.lock().await;
     let mut webhook = Some(current.clone());
     for round in 0..TRIES {
-        let after =
-            webhook.as_ref().map(|read| after_failure(policy, &read.webhook.health, message.attempt, end));
-        let retry = after.as_ref().and_then(|after| after.retry);
-        let health = after.as_ref().and_then(|after| after.health.as_ref());
-        let announcements = after.as_ref().map_or(&[][..], |after| &after.announcements);
+        let after = webhook.as_ref().map_or_else(AfterFailure::default, |read| {
+            after_failure(policy, &read.webhook, message.attempt, end)
+        });
+        let retry_due = after.retry.map(|retry| retry.due);
         let record = FailureRecord {
-            attempt: &attempt(AttemptState::Failed(end.clone(), retry.map(|retry| retry.due))),
+            attempt: &attempt(AttemptState::Failed(end.clone(), retry_due)),
             owner: due.owner.as_deref(),
-            health: webhook.as_ref().zip(health),
-            retry,
-            announcements,
+            webhook: webhook.as_ref(),
+            after: &after,
+            held: due.held,
         };
         match context.store.write_failure(&record, end.ended_at).await? {
             Failed::Written => {
-                if let (Some(read), Some(health)) = (&webhook, health) {
-                    *current = read.with_health(health.clone());
+                if let Some(read) = &webhook {
+                    *current = read.after(&after, end.ended_at);
                 }
+                let now_is = current.webhook.clone();
                 drop(current);
-                log(due, end, retry.map(|retry| retry.due));
-                if let Some(retry) = retry {
-                    let alarm = message.alarm(retry.number, retry.due);
-                    context.queues.set_alarm(alarm, context.now()).await?;
+                log(due, end, retry_due);
+                if let Some(Retry { number, due }) = after.retry {
+                    context.queues.set_alarm(message.alarm(number, due), context.now()).await?;
                 }
-                if let Some(StoredWebhook { webhook, .. }) = &webhook {
-                    log_ban(due, announcements);
-                    announce(context, webhook, announcements).await;
-                }
+                log_changes(due, &after.announcements);
+                announce(context, &now_is, &after.announcements).await;
                 return Ok(Turn::Over);
             }
             Failed::AlreadyEnded => {
@@ -176,11 +207,17 @@ fn log(due: &Due<'_>, end: &AttemptEnd, retry_due: Option<Timestamp>) {
     );
 }
 
-fn log_ban(due: &Due<'_>, announcements: &[Announcement]) {
+fn log_changes(due: &Due<'_>, announcements: &[Announcement]) {
+    let (company, webhook) = (&due.message.company, due.message.webhook);
     for announcement in announcements {
-        if let Change::Banned { until, .. } = announcement.change {
-            let (company, webhook) = (&due.message.company, due.message.webhook);
-            tracing::warn!(target: ATTEMPT, %company, %webhook, banned_until = %until);
+        match announcement.change {
+            Change::Banned { until, .. } => {
+                tracing::warn!(target: ATTEMPT, %company, %webhook, banned_until = %until);
+            }
+            Change::Deactivated { .. } => {
+                tracing::warn!(target: ATTEMPT, %company, %webhook, deactivated = true);
+            }
+            _ => {}
         }
     }
 }

@@ -77,7 +77,7 @@ async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
         wanted.want_webhook(&message.company, message.webhook);
         wanted.want_attempt(&message.key());
         if let Some(installation) = &message.installation {
-            wanted.want_installed(installation);
+            wanted.want_app(installation);
         }
         if message.event.is_none() {
             wanted.want_event(&message.company, &message.event_id);

@@ -1,10 +1,13 @@
 //! The turn of one attempt: whether it is made now, and by whom.
 
 use knockback::{
-    domain::{AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, Webhook, gate, standing},
+    domain::{
+        AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, Turn as GateTurn, Webhook, gate,
+        standing,
+    },
     queues::{DeliveryMessage, SendError},
     seal::SealError,
-    store::{About, Attempt, Batch, Claim, StoreError, StoredWebhook},
+    store::{About, Attempt, Batch, Claim, KnownApp, StoreError, StoredWebhook},
     telemetry::{ATTEMPT, chain},
 };
 use tokio::sync::Mutex;
@@ -42,6 +45,8 @@ pub(crate) enum TurnError {
     Seal(#[from] SealError),
     #[error("the signing secret is not one")]
     SigningSecret,
+    #[error("the app has no client secret")]
+    ClientSecret,
     #[error("the body could not be written")]
     Body(#[from] serde_json::Error),
 }
@@ -53,6 +58,10 @@ pub(crate) struct Due<'a> {
     pub(crate) webhook: Webhook,
     /// The webhook as it is now, as far as this batch has changed it.
     pub(crate) current: &'a Mutex<StoredWebhook>,
+    /// The app of an application webhook.
+    pub(crate) app: Option<KnownApp>,
+    /// Whether the delivery has waited for a hold.
+    pub(crate) held: bool,
     pub(crate) event: &'a Event,
     /// Who has claimed it; an original on the healthy path has no item, and nobody to claim it from.
     pub(crate) owner: Option<String>,
@@ -106,41 +115,47 @@ async fn try_turn(
     }
     let current = webhooks.get(message);
     let webhook = match current {
-        Some(current) => {
-            standing_webhook(deliver, message, read, current.lock().await.webhook.clone()).await?
-        }
+        Some(current) => Some(current.lock().await.webhook.clone()),
         // There is none, or its item cannot be read.
         None => read.webhook(&message.company, message.webhook)?.map(|stored| stored.webhook),
     };
+    let app = match &webhook {
+        Some(webhook) => app_of(deliver, message, read, webhook).await?,
+        None => None,
+    };
     let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
     let event = message.event.as_ref().or(kept.as_ref());
+    let held = state.as_ref().is_some_and(AttemptState::is_held);
+    let turn = GateTurn { number: message.attempt, accepted_at: message.accepted_at, held };
+    let app_state = app.as_ref().map(|app| app.state);
     let begun = Begun { deliver, message, event, state, now };
-    match gate(webhook.as_ref(), message.attempt, message.accepted_at, now) {
+    match gate(webhook.as_ref(), app_state, &turn, now) {
         Gate::Deliver => match (webhook.zip(current), event) {
-            (Some((webhook, current)), Some(event)) => begun.make(webhook, current, event).await,
+            (Some((webhook, current)), Some(event)) => {
+                begun.make(Due { message, webhook, current, app, held, event, owner: None }).await
+            }
             (Some(_), None) => begun.drop(DropReason::Expired).await,
             (None, _) => begun.drop(DropReason::Removed).await,
         },
-        Gate::Wait(until) => begun.wait(until).await,
+        Gate::Wait(until) => begun.wait(until, held).await,
+        Gate::Hold(until) => begun.wait(until, true).await,
         Gate::Drop(reason) => begun.drop(reason).await,
     }
 }
 
-/// The webhook, unless it is an application webhook that its app has left behind: that is as good as gone.
-async fn standing_webhook(
+/// The app of an application webhook.
+async fn app_of(
     deliver: &Deliver,
     message: &DeliveryMessage,
     read: &Batch,
-    webhook: Webhook,
-) -> Result<Option<Webhook>, StoreError> {
-    let Some(installation) = webhook.installation() else { return Ok(Some(webhook)) };
-    let installed = if message.installation.as_ref() == Some(&installation) {
-        read.installed(&installation)?
-    } else {
-        // The message does not say so; so it was not known when the batch was read.
-        deliver.context.store.installed(&installation).await?
-    };
-    Ok(installed.keeps(webhook.generation).then_some(webhook))
+    webhook: &Webhook,
+) -> Result<Option<KnownApp>, StoreError> {
+    let Some(installation) = webhook.installation() else { return Ok(None) };
+    if message.installation.as_ref() == Some(&installation) {
+        return read.app(&installation).map(Some);
+    }
+    // The message does not say so; so it was not known when the batch was read.
+    deliver.context.store.app(&installation).await.map(Some)
 }
 
 /// An attempt that a message has begun, and that is now made, delayed or dropped: on condition that its item still is
@@ -154,27 +169,21 @@ struct Begun<'a> {
 }
 
 impl Begun<'_> {
-    async fn make(
-        &self,
-        webhook: Webhook,
-        current: &Mutex<StoredWebhook>,
-        event: &Event,
-    ) -> Result<Turn, TurnError> {
+    async fn make(&self, mut due: Due<'_>) -> Result<Turn, TurnError> {
         let Self { deliver, message, state, now, .. } = self;
-        let mut owner = None;
         if let Some(state) = state {
             let name = format!("{:032x}", u128::from_be_bytes(deliver.context.random()));
             let claim = deliver.context.store.claim(&message.key(), state, &name, *now).await?;
             if claim == Claim::AlreadyTaken {
                 return Ok(Turn::Again);
             }
-            owner = Some(name);
+            due.owner = Some(name);
         }
-        make_attempt(deliver, Due { message, webhook, current, event, owner }).await
+        make_attempt(deliver, due).await
     }
 
-    async fn wait(&self, until: Timestamp) -> Result<Turn, TurnError> {
-        if self.settle(AttemptState::Waiting { due: until }).await? == Claim::AlreadyTaken {
+    async fn wait(&self, until: Timestamp, held: bool) -> Result<Turn, TurnError> {
+        if self.settle(AttemptState::Waiting { due: until, held }).await? == Claim::AlreadyTaken {
             return Ok(Turn::Again);
         }
         let alarm = self.message.alarm(self.message.attempt, until);

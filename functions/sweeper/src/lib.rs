@@ -1,6 +1,6 @@
 //! The sweeper: what nobody else comes back for. Schedules start it.
 //!
-//! Hourly it deletes the webhooks that are stale; every five minutes it sends the messages of what waits longer than SQS can
+//! Hourly it deletes the webhooks that are stale, and warns the owners of those that soon will be; every five minutes it sends the messages of what waits longer than SQS can
 //! delay, and of what has lost its message. Both read an index that holds nothing else, so they cost what there is to do. What
 //! one run does not finish, the next one finds.
 
@@ -36,7 +36,7 @@ pub enum Sweep {
 /// What a run has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Swept {
-    /// Webhooks that were deleted, or waits for which a message was sent.
+    /// Webhooks that were deleted or whose owners are warned, or waits for which a message was sent.
     pub done: usize,
     /// What looked as if something had to be done, and was not so any more.
     pub left: usize,

@@ -1,9 +1,9 @@
-//! Deletes the webhooks that are stale.
+//! Deletes the webhooks that are stale, and has their owners warned before.
 
 use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     bus::announce,
-    domain::{RemoveReason, StaleBounds, is_stale},
+    domain::{Policy, RemoveReason, StaleBounds, Staleness, Webhook, staleness},
     store::{Batch, FAILING_SHARDS, Removal, StoreError, StoredWebhook},
     telemetry::chain,
 };
@@ -15,8 +15,8 @@ const AT_ONCE: usize = 10;
 
 pub(crate) async fn sweep(run: &Run<'_>) -> Result<Swept, SweepError> {
     let store = &run.context.store;
-    let bounds = StaleBounds::at(&run.context.config.policies.pipedrive, run.began_at);
     let mut swept = Swept::default();
+    let Some(bounds) = StaleBounds::at(policy(run), run.began_at) else { return Ok(swept) };
     for part in 0..FAILING_SHARDS {
         let mut after = None;
         while run.goes_on() {
@@ -36,7 +36,7 @@ pub(crate) async fn sweep(run: &Run<'_>) -> Result<Swept, SweepError> {
                     }
                 }
             }
-            swept += delete(run, webhooks).await;
+            swept += look_at(run, webhooks).await;
             after = next;
             if after.is_none() {
                 break;
@@ -46,11 +46,16 @@ pub(crate) async fn sweep(run: &Run<'_>) -> Result<Swept, SweepError> {
     Ok(swept)
 }
 
-async fn delete(run: &Run<'_>, webhooks: Vec<StoredWebhook>) -> Swept {
+/// The only dialect with stale webhooks.
+fn policy<'a>(run: &Run<'a>) -> &'a Policy {
+    &run.context.config.policies.pipedrive
+}
+
+async fn look_at(run: &Run<'_>, webhooks: Vec<StoredWebhook>) -> Swept {
     let mut swept = Swept::default();
     let mut webhooks = webhooks.into_iter();
     loop {
-        let some = webhooks.by_ref().take(AT_ONCE).map(|webhook| delete_one(run, webhook).boxed());
+        let some = webhooks.by_ref().take(AT_ONCE).map(|webhook| look_at_one(run, webhook).boxed());
         let ends = join_all(some).await;
         if ends.is_empty() {
             return swept;
@@ -60,7 +65,7 @@ async fn delete(run: &Run<'_>, webhooks: Vec<StoredWebhook>) -> Swept {
                 Ok(true) => swept.done += 1,
                 Ok(false) => swept.left += 1,
                 Err(error) => {
-                    tracing::error!(error = chain(&error), "a stale webhook was not deleted");
+                    tracing::error!(error = chain(&error), "a stale webhook was not seen to");
                     swept.failed += 1;
                 }
             }
@@ -68,11 +73,27 @@ async fn delete(run: &Run<'_>, webhooks: Vec<StoredWebhook>) -> Swept {
     }
 }
 
+/// Does about a webhook what is to be done; `false` if that is nothing.
+async fn look_at_one(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, StoreError> {
+    match staleness(policy(run), &webhook.webhook, run.began_at) {
+        Staleness::Fresh => Ok(false),
+        Staleness::Expires(announcement, health) => {
+            let (store, now) = (&run.context.store, run.began_at);
+            // Whoever changed it meanwhile: the next run looks at it as it is then.
+            if !store.write_health_telling(&webhook, &health, &[announcement], now).await? {
+                return Ok(false);
+            }
+            announce(run.context, &webhook.webhook, &[announcement]).await;
+            Ok(true)
+        }
+        Staleness::Stale => delete(run, webhook).await,
+    }
+}
+
 /// Deletes a webhook if it is stale as it is now: a success that was written meanwhile saves it.
-async fn delete_one(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, StoreError> {
+async fn delete(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, StoreError> {
     let (context, now) = (run.context, run.began_at);
-    let policy = &context.config.policies.pipedrive;
-    let stale = |webhook: &knockback::domain::Webhook| is_stale(policy, webhook, now);
+    let stale = |webhook: &Webhook| staleness(policy(run), webhook, now) == Staleness::Stale;
     let Removal::Removed(webhook, announcement) =
         context.store.remove_webhook(webhook, RemoveReason::Stale, now, stale).await?
     else {

@@ -95,7 +95,8 @@ mod tests {
         let cli =
             parse(&["--policy", "pipedrive.ban=5s pipedrive.strikes=2", "--policy", "pipedrive.retries=1s"]);
         let policy = cli.expect("flags").policies().pipedrive;
-        assert_eq!((policy.ban.as_secs(), policy.strikes, policy.retries.len()), (5, 2, 1));
+        let ban = policy.ban.expect("a ban");
+        assert_eq!((ban.lasts.as_secs(), ban.strikes, policy.retries.len()), (5, 2, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a caller asks for when they change a webhook: fields that are left out stay as they are.
 
 use super::{
-    AddressPolicy, FieldErrors, Objects, Pattern, Sealed, Secret, Target, Version, Webhook,
+    AddressPolicy, FieldErrors, Objects, Pattern, Sealed, Secret, Target, Timestamp, Version, Webhook,
     fields::Fields,
     subscription::{TEXT_CHARS_MAX, credentials, target, word},
 };
@@ -55,7 +55,12 @@ impl Amendment {
         objects: &Objects,
     ) -> Result<Self, FieldErrors> {
         let mut fields = Fields::parse(json, "")?;
-        for name in ["version", "user_id"] {
+        // Of an ePages webhook, the pattern is its event type.
+        let fixed: &[&str] = match version {
+            Version::V1 | Version::V2 => &["version", "user_id"],
+            Version::Epages => &["version", "user_id", "event_action", "event_object"],
+        };
+        for name in fixed {
             if fields.raw(name).is_some() {
                 fields.refuse(name, "cannot be changed: create another webhook");
             }
@@ -65,9 +70,13 @@ impl Amendment {
                 fields.refuse(name, "must not be null");
             }
         }
-        let action = word(&mut fields, "event_action", |word| Pattern::check_action(version, word).err());
-        let object =
-            word(&mut fields, "event_object", |word| Pattern::check_object(version, objects, word).err());
+        let words = |fields: &mut Fields<'_>| {
+            let action = word(fields, "event_action", |word| Pattern::check_action(version, word).err());
+            let object =
+                word(fields, "event_object", |word| Pattern::check_object(version, objects, word).err());
+            (action, object)
+        };
+        let (action, object) = if version == Version::Epages { (None, None) } else { words(&mut fields) };
         let target = target(&mut fields, addresses);
         let name = fields.text("name", TEXT_CHARS_MAX);
         let (user, password) = credentials(&mut fields);
@@ -84,9 +93,22 @@ impl Amendment {
         fields.finish(|| Some(amendment))
     }
 
-    /// The webhook as it is to be; `password` is the sealed one, where the amendment has one.
-    pub fn apply(&self, webhook: &Webhook, password: Option<Sealed>) -> Webhook {
-        let mut changed = webhook.clone();
+    /// A request that only switches a webhook on or off.
+    pub fn switch(on: bool) -> Self {
+        Self {
+            target: None,
+            http_auth_password: Edit::Keep,
+            action: None,
+            object: None,
+            name: Edit::Keep,
+            http_auth_user: Edit::Keep,
+            enabled: Some(on),
+        }
+    }
+
+    /// The webhook as it is to be from `now` on; `password` is the sealed one, where the amendment has one.
+    pub fn apply(&self, webhook: &Webhook, password: Option<Sealed>, now: Timestamp) -> Webhook {
+        let mut changed = Webhook { changed_at: Some(now), ..webhook.clone() };
         if let Some(target) = &self.target {
             changed.url.clone_from(&target.url);
         }
@@ -101,7 +123,9 @@ impl Amendment {
         if self.http_auth_password != Edit::Keep {
             changed.http_auth_password = password;
         }
-        changed.enabled = self.enabled.unwrap_or(webhook.enabled);
+        if let Some(on) = self.enabled {
+            changed.switch(on, now);
+        }
         let is_repaired = changed.url != webhook.url
             || changed.http_auth_user != webhook.http_auth_user
             || self.http_auth_password != Edit::Keep
@@ -128,6 +152,8 @@ mod tests {
     use super::*;
     use crate::domain::test_values::webhook;
 
+    const NOW: Timestamp = Timestamp::from_ms(5000);
+
     fn parse(json: &str) -> Result<Amendment, Vec<String>> {
         Amendment::parse(json.as_bytes(), Version::V2, &AddressPolicy::default(), &Objects::default())
             .map_err(|errors| errors.by_field().keys().cloned().collect())
@@ -139,19 +165,21 @@ mod tests {
         webhook.name = Some("mine".to_owned());
         webhook.http_auth_user = Some("ann".to_owned());
         webhook.http_auth_password = Some(Sealed("old".to_owned()));
-        assert_eq!(parse("{}").expect("an amendment").apply(&webhook, None), webhook);
+        let same = Webhook { changed_at: Some(NOW), ..webhook.clone() };
+        assert_eq!(parse("{}").expect("an amendment").apply(&webhook, None, NOW), same);
 
         let amendment =
             parse(r#"{"name":null,"http_auth_password":null,"event_object":"person","is_active":0}"#);
-        let changed = amendment.expect("an amendment").apply(&webhook, None);
+        let changed = amendment.expect("an amendment").apply(&webhook, None, NOW);
         assert_eq!((&changed.name, &changed.http_auth_password, changed.enabled), (&None, &None, false));
+        assert_eq!(changed.switched_off_at, Some(NOW));
         assert_eq!((&*changed.pattern.action, &*changed.pattern.object), ("change", "person"));
         assert_eq!((&changed.http_auth_user, &changed.url), (&webhook.http_auth_user, &webhook.url));
 
         let amendment = parse(r#"{"http_auth_password":"new","subscription_url":"https://e.example/x"}"#);
         let amendment = amendment.expect("an amendment");
         assert_eq!(amendment.http_auth_password, Edit::Set(Secret("new".to_owned())));
-        let changed = amendment.apply(&webhook, Some(Sealed("new, sealed".to_owned())));
+        let changed = amendment.apply(&webhook, Some(Sealed("new, sealed".to_owned())), NOW);
         assert_eq!(changed.http_auth_password, Some(Sealed("new, sealed".to_owned())));
         assert_eq!(changed.url, "https://e.example/x");
     }
@@ -167,11 +195,12 @@ mod tests {
             (r#"{"http_auth_user":"ann"}"#, None),
             (r#"{"http_auth_password":"new"}"#, None),
         ] {
-            let changed = parse(json).expect("an amendment").apply(&failing, None);
+            let changed = parse(json).expect("an amendment").apply(&failing, None, NOW);
             assert_eq!((changed.health.failing_since, changed.health.strikes), (since, 9), "{json}");
         }
         failing.enabled = false;
-        let on = parse(r#"{"is_active":true}"#).expect("an amendment").apply(&failing, None);
+        assert_eq!(Amendment::switch(true).apply(&failing, None, NOW).health.failing_since, None);
+        let on = parse(r#"{"is_active":true}"#).expect("an amendment").apply(&failing, None, NOW);
         assert_eq!(on.health.failing_since, None);
     }
 
@@ -195,5 +224,15 @@ mod tests {
             parse(nulls).expect_err("nothing of it can be taken away"),
             ["event_action", "event_object", "is_active", "subscription_url"]
         );
+    }
+
+    #[test]
+    fn of_an_epages_webhook_the_pattern_cannot_be_changed() {
+        let json = br#"{"event_action":"create","event_object":"order"}"#;
+        let errors = Amendment::parse(json, Version::Epages, &AddressPolicy::default(), &Objects::default());
+        let errors = errors.expect_err("its event type stays");
+        let fields: Vec<_> =
+            errors.by_field().iter().map(|(field, reasons)| (&**field, reasons.len())).collect();
+        assert_eq!(fields, [("event_action", 1), ("event_object", 1)]);
     }
 }

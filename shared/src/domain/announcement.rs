@@ -30,6 +30,16 @@ pub enum Change {
     },
     /// Its ban is over.
     Reactivated,
+    /// The retries of a delivery were used up: it is switched off until its owner switches it on.
+    Deactivated {
+        /// What the receiver answered last; `None` if nothing.
+        status: Option<u16>,
+    },
+    /// It will be deleted as stale.
+    Expiring {
+        /// When, unless it recovers.
+        expires_at: Timestamp,
+    },
     /// It is gone.
     Deleted {
         /// Why.
@@ -43,6 +53,8 @@ impl Change {
         match self {
             Self::Banned { .. } => "banned",
             Self::Reactivated => "reactivated",
+            Self::Deactivated { .. } => "deactivated",
+            Self::Expiring { .. } => "expiring",
             Self::Deleted { .. } => "deleted",
         }
     }
@@ -52,6 +64,8 @@ impl Change {
         match self {
             Self::Banned { .. } => "webhook.banned",
             Self::Reactivated => "webhook.reactivated",
+            Self::Deactivated { .. } => "webhook.deactivated",
+            Self::Expiring { .. } => "webhook.expiring",
             Self::Deleted { .. } => "webhook.deleted",
         }
     }
@@ -82,6 +96,8 @@ pub struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     failing_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_http_status: Option<u16>,
 }
 
@@ -90,7 +106,8 @@ impl Announcement {
     /// matter, for that is told too.
     pub fn holds(&self, webhook: &Webhook) -> bool {
         match self.change {
-            Change::Banned { .. } | Change::Deleted { .. } => true,
+            Change::Banned { .. } | Change::Deactivated { .. } | Change::Deleted { .. } => true,
+            Change::Expiring { .. } => webhook.removed_at.is_none() && webhook.health.failing_since.is_some(),
             Change::Reactivated => {
                 webhook.removed_at.is_none() && webhook.health.banned_until >= Some(self.at)
             }
@@ -118,8 +135,10 @@ impl Announcement {
             banned_until: None,
             reason: None,
             failing_since: None,
+            expires_at: None,
             last_http_status: None,
         };
+        let failing_since = || webhook.health.failing_since.map(|since| since.to_string());
         match self.change {
             Change::Banned { strikes, until, status } => {
                 detail.strikes = Some(strikes);
@@ -127,9 +146,18 @@ impl Announcement {
                 detail.last_http_status = status;
             }
             Change::Reactivated => {}
+            Change::Deactivated { status } => {
+                detail.failing_since = failing_since();
+                detail.last_http_status = status;
+            }
+            Change::Expiring { expires_at } => {
+                detail.failing_since = failing_since();
+                detail.expires_at = Some(expires_at.to_string());
+                detail.last_http_status = webhook.health.last_http_status;
+            }
             Change::Deleted { reason } => {
                 detail.reason = Some(reason);
-                detail.failing_since = webhook.health.failing_since.map(|since| since.to_string());
+                detail.failing_since = failing_since();
                 detail.last_http_status = webhook.health.last_http_status;
             }
         }
@@ -157,6 +185,17 @@ mod tests {
         assert!(reactivated.holds(&webhook), "it was over before the next one began");
         webhook.removed_at = Some(at(50));
         assert!(!reactivated.holds(&webhook));
+    }
+
+    #[test]
+    fn nobody_is_warned_of_the_end_of_a_webhook_that_has_recovered() {
+        let mut webhook = webhook("1", "10", None);
+        let expiring = Announcement { at: at(100), change: Change::Expiring { expires_at: at(200) } };
+        assert!(!expiring.holds(&webhook));
+        webhook.health.failing_since = Some(at(1));
+        assert!(expiring.holds(&webhook));
+        webhook.removed_at = Some(at(50));
+        assert!(!expiring.holds(&webhook));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     AppId, CompanyId, EventId, FieldErrors, RemoveReason, Sealed, Secret, Timestamp, UserId, fields::Fields,
 };
 
-/// The longest name, contact and client secret, in characters.
+/// The longest name and client secret, in characters.
 const TEXT_CHARS_MAX: usize = 255;
 
 /// How many repeats of removals on the bus are recognised.
@@ -73,7 +73,8 @@ impl Registration {
     pub fn parse(json: &[u8]) -> Result<(Self, Option<Secret>), FieldErrors> {
         let mut fields = Fields::parse(json, "")?;
         fields.require("name");
-        let [name, contact, secret] = ["name", "contact", "client_secret"].map(|name| {
+        let contact = fields.email("contact");
+        let [name, secret] = ["name", "client_secret"].map(|name| {
             let text = fields.text(name, TEXT_CHARS_MAX);
             if text.as_deref() == Some("") {
                 fields.refuse(name, "must not be empty");
@@ -142,6 +143,11 @@ impl Installed {
     /// Whether what belongs to `generation` still stands.
     pub fn keeps(&self, generation: Generation) -> bool {
         !self.removed && self.generation == generation
+    }
+
+    /// Whether the app is still to be told of the end of an installation that was of `generation`.
+    pub fn keeps_farewell(&self, generation: Generation) -> bool {
+        !self.removed && self.generation.app == generation.app
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Announcement, Change, Health, Policy, Timestamp};
+use super::{Announcement, Change, Exhaustion, Health, Policy, Timestamp, Webhook};
 
 /// How long an attempt belongs to who has started it: longer than a function runs, and a little less than the visibility
 /// timeout of the queues that deliver reads, so that whoever gets the message again may take the attempt over.
@@ -79,14 +79,17 @@ pub struct Retry {
 }
 
 /// What a failed attempt leads to. All of it is written at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AfterFailure {
     /// The retry that follows; `None` if the delivery is given up.
     pub retry: Option<Retry>,
     /// The webhook's health from now on; `None` if it stays as it is. So of many attempts that fail together, only those
     /// that say something new contend for the webhook.
     pub health: Option<Health>,
-    /// What the platform is to be told: a ban that this failure has begun, and its end.
+    /// Whether the webhook is switched off from now on.
+    pub deactivates: bool,
+    /// What the platform is to be told: a ban that this failure has begun, and its end; or that it has deactivated the
+    /// webhook.
     pub announcements: Vec<Announcement>,
 }
 
@@ -94,23 +97,30 @@ pub struct AfterFailure {
 ///
 /// Only an original adds a strike, and none that ended before the end of a ban: whatever order ends are written in, a
 /// ban is earned once. The strike that makes the policy's number begins it. A retry's delay counts from the end of the
-/// failed attempt.
+/// failed attempt. Nothing follows for a webhook that is removed, except that it goes on telling its app so.
 pub fn after_failure(
     policy: &Policy,
-    health: &Health,
+    webhook: &Webhook,
     number: AttemptNumber,
     end: &AttemptEnd,
 ) -> AfterFailure {
     let at = end.ended_at;
     let delay = usize::try_from(number.as_number() - 1).ok().and_then(|index| policy.retries.get(index));
     let retry = delay.map(|delay| Retry { number: number.next(), due: at + *delay });
-    let strikes = number.is_original() && health.banned_until.is_none_or(|until| until <= at);
+    let (none, health) = (Vec::new(), &webhook.health);
+    if webhook.removed_at.is_some() {
+        let retry = retry.filter(|_| webhook.is_farewell());
+        return AfterFailure { retry, health: None, deactivates: false, announcements: none };
+    }
+    let ban =
+        policy.ban.filter(|_| number.is_original() && health.banned_until.is_none_or(|until| until <= at));
+    let deactivates = retry.is_none() && policy.exhaustion == Exhaustion::Deactivate && webhook.enabled;
     let failing_since = failing_since(health, at);
     let noted = health.last_failure_at.is_some_and(|last| at.since(last) < FAILURE_NOTED_EVERY);
-    if !strikes && noted && failing_since == health.failing_since {
-        return AfterFailure { retry, health: None, announcements: Vec::new() };
+    if ban.is_none() && !deactivates && noted && failing_since == health.failing_since {
+        return AfterFailure { retry, health: None, deactivates, announcements: none };
     }
-    let mut announcements = Vec::new();
+    let mut announcements = none;
     let mut next = Health {
         failing_since,
         last_failure_at: health.last_failure_at.max(Some(at)),
@@ -121,18 +131,21 @@ pub fn after_failure(
         },
         ..health.clone()
     };
-    if strikes {
+    if let Some(rule) = ban {
         next.strikes = health.strikes_at(at).saturating_add(1);
-        next.ban_earned = next.strikes >= policy.strikes;
+        next.ban_earned = next.strikes >= rule.strikes;
         if next.ban_earned {
-            let until = at + policy.ban;
+            let until = at + rule.lasts;
             (next.banned_from, next.banned_until) = (Some(at), Some(until));
             let banned = Change::Banned { strikes: next.strikes, until, status: end.status };
             announcements.push(Announcement { at, change: banned });
             announcements.push(Announcement { at: until, change: Change::Reactivated });
         }
     }
-    AfterFailure { retry, health: Some(next), announcements }
+    if deactivates {
+        announcements.push(Announcement { at, change: Change::Deactivated { status: end.status } });
+    }
+    AfterFailure { retry, health: Some(next), deactivates, announcements }
 }
 
 /// The first failed attempt after the last success, now that one has failed at `at`. Ends that are written out of order
@@ -169,10 +182,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::Policies;
+    use crate::domain::{Pattern, Policies, RemoveReason, test_values::webhook};
 
     fn policy() -> Policy {
         Policies::default().pipedrive
+    }
+
+    /// A webhook that fares so.
+    fn faring(health: &Health) -> Webhook {
+        Webhook { health: health.clone(), ..webhook("1", "10", Some("app")) }
     }
 
     fn at(secs: i64) -> Timestamp {
@@ -199,15 +217,56 @@ mod tests {
 
     #[test]
     fn retries_come_3_30_and_150_seconds_after_the_end_of_the_failure_before() {
-        let due = |n| after_failure(&policy(), &Health::default(), number(n), &failure(1000)).retry;
+        let webhook = faring(&Health::default());
+        let due = |n| after_failure(&policy(), &webhook, number(n), &failure(1000)).retry;
         assert_eq!(due(1), Some(Retry { number: number(2), due: at(1003) }));
         assert_eq!(due(2), Some(Retry { number: number(3), due: at(1030) }));
         assert_eq!(due(3), Some(Retry { number: number(4), due: at(1150) }));
         assert_eq!(due(4), None);
     }
 
+    /// 48 hours and 4 minutes of delays (facts: ePages, Delivery policy).
+    #[test]
+    fn epages_retries_11_times_and_then_deactivates_the_webhook_once() {
+        let policy = Policies::default().epages;
+        let mut webhook = faring(&Health::default());
+        let (mut now, mut times) = (0, Vec::new());
+        for n in 1..=11 {
+            let after = after_failure(&policy, &webhook, number(n), &failure(now));
+            assert!(!after.deactivates && after.announcements.is_empty());
+            let retry = after.retry.expect("a retry");
+            assert_eq!(retry.number, number(n + 1));
+            times.push(retry.due.as_secs() - now);
+            now = retry.due.as_secs();
+        }
+        assert_eq!(times, [60, 180, 300, 600, 900, 1800, 3600, 7200, 21_600, 50_400, 86_400]);
+        let last = after_failure(&policy, &webhook, number(12), &failure(now));
+        assert_eq!((last.retry, last.deactivates), (None, true));
+        let told = Announcement { at: at(now), change: Change::Deactivated { status: Some(500) } };
+        assert_eq!(last.announcements, [told]);
+        webhook.switch(false, at(now));
+        let again = after_failure(&policy, &webhook, number(12), &failure(now + 1));
+        assert_eq!((again.deactivates, again.announcements), (false, Vec::new()));
+        webhook.health.last_failure_at = Some(at(now));
+        webhook.enabled = true;
+        let again = after_failure(&policy, &webhook, number(12), &failure(now + 1));
+        assert!(again.deactivates && again.health.is_some(), "however lately a failure was noted");
+    }
+
+    #[test]
+    fn nothing_follows_for_a_webhook_that_is_removed_but_its_farewell() {
+        let policy = Policies::default().epages;
+        let mut removed = faring(&Health::default());
+        (removed.removed_at, removed.remove_reason) = (Some(at(1)), Some(RemoveReason::AppUninstalled));
+        let after = |webhook: &Webhook, n| after_failure(&policy, webhook, number(n), &failure(10));
+        assert_eq!((after(&removed, 1).retry, after(&removed, 1).health), (None, None));
+        removed.pattern = Pattern::of_event_type("APP_UNINSTALL").expect("an event type");
+        assert_eq!(after(&removed, 1).retry, Some(Retry { number: number(2), due: at(70) }));
+        assert!(!after(&removed, 12).deactivates && after(&removed, 12).announcements.is_empty());
+    }
+
     fn strike(health: &Health, secs: i64) -> Health {
-        after_failure(&policy(), health, AttemptNumber::ORIGINAL, &failure(secs))
+        after_failure(&policy(), &faring(health), AttemptNumber::ORIGINAL, &failure(secs))
             .health
             .unwrap_or(health.clone())
     }
@@ -232,8 +291,9 @@ mod tests {
 
     #[test]
     fn a_failed_retry_adds_no_strike() {
-        let after =
-            after_failure(&policy(), &Health::default(), number(2), &failure(5)).health.expect("news");
+        let after = after_failure(&policy(), &faring(&Health::default()), number(2), &failure(5))
+            .health
+            .expect("news");
         assert_eq!((after.strikes, after.failing_since), (0, Some(at(5))));
     }
 
@@ -252,7 +312,7 @@ mod tests {
         let failing =
             Health { last_success_at: Some(at(10)), failing_since: Some(at(20)), ..Health::default() };
         let since = |secs| {
-            let after = after_failure(&policy(), &failing, number(2), &failure(secs)).health;
+            let after = after_failure(&policy(), &faring(&failing), number(2), &failure(secs)).health;
             after.unwrap_or(failing.clone()).failing_since
         };
         assert_eq!(
@@ -270,7 +330,10 @@ mod tests {
         for _ in 0..10 {
             health = strike(&health, 100);
         }
-        assert_eq!(after_failure(&policy(), &health, AttemptNumber::ORIGINAL, &failure(99)).health, None);
+        assert_eq!(
+            after_failure(&policy(), &faring(&health), AttemptNumber::ORIGINAL, &failure(99)).health,
+            None
+        );
     }
 
     #[test]
@@ -280,15 +343,16 @@ mod tests {
             health = strike(&health, 100);
         }
         let lenient = Policies::default().with("pipedrive.strikes=20").expect("a policy").pipedrive;
-        let after =
-            after_failure(&lenient, &health, AttemptNumber::ORIGINAL, &failure(5000)).health.expect("news");
+        let after = after_failure(&lenient, &faring(&health), AttemptNumber::ORIGINAL, &failure(5000))
+            .health
+            .expect("news");
         assert_eq!((after.strikes, after.ban_earned), (1, false));
     }
 
     #[test]
     fn of_failures_that_say_nothing_new_one_a_minute_is_written() {
         let failing = strike(&Health::default(), 100);
-        let retry = |secs| after_failure(&policy(), &failing, number(2), &failure(secs));
+        let retry = |secs| after_failure(&policy(), &faring(&failing), number(2), &failure(secs));
         assert_eq!(retry(159).health, None);
         assert_eq!(
             retry(159).retry,
@@ -308,7 +372,7 @@ mod tests {
                 health = if ok {
                     after_success(&health, &success(secs)).unwrap_or(health)
                 } else {
-                    after_failure(&policy(), &health, number(2), &failure(secs)).health.unwrap_or(health)
+                    after_failure(&policy(), &faring(&health), number(2), &failure(secs)).health.unwrap_or(health)
                 };
                 if let (Some(since), Some(last)) = (health.failing_since, health.last_success_at) {
                     prop_assert!(since >= last);

@@ -63,11 +63,15 @@ impl Member {
     /// All that is wrong with it, by field.
     pub fn parse(json: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::parse(json, "")?;
-        for name in ["company_id", "user_id"] {
-            fields.require(name);
+        fields.require("company_id");
+        let app: Option<AppId> = fields.id("app");
+        if app.is_none() {
+            fields.require("user_id");
         }
-        let (company, user, app) = (fields.id("company_id"), fields.id("user_id"), fields.id("app"));
-        let (admin, contact) = (fields.flag("admin"), fields.text("contact", 255));
+        let (company, user) = (fields.id("company_id"), fields.id("user_id"));
+        // An app's token may be the whole company's, as it is in the ePages dialect.
+        let user = user.or_else(|| app.as_ref().map(|_| UserId::of_company()));
+        let (admin, contact) = (fields.flag("admin"), fields.email("contact"));
         let scopes = scopes(&mut fields);
         fields.finish(|| {
             let (company, user, scopes) = (company?, user?, scopes.unwrap_or_else(|| vec![Scope::Admin]));
@@ -156,6 +160,23 @@ mod tests {
                 && !next("other", "10", 1).has_outlived(&left_over)
         );
         assert!(!member("1", "10", None, true).has_outlived(&left_over));
+    }
+
+    #[test]
+    fn a_token_is_a_users_or_that_of_an_app_in_the_whole_company() {
+        let parse = |json: &str| Member::parse(json.as_bytes());
+        let of_shop = parse(r#"{"company_id":"DemoShop","app":"mailer"}"#).expect("a member");
+        assert_eq!(of_shop.user, UserId::of_company());
+        let of_user = parse(r#"{"company_id":"1","app":"mailer","user_id":"10"}"#).expect("a member");
+        assert_eq!(of_user.user.as_str(), "10");
+        for json in [
+            r#"{"company_id":"1"}"#,
+            r#"{"app":"mailer"}"#,
+            r#"{"company_id":"1","app":"mailer","user_id":"a b"}"#,
+            r#"{"company_id":"1","user_id":"10","contact":"nobody"}"#,
+        ] {
+            assert!(parse(json).is_err(), "{json}");
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+/// The longest address of e-mail, in characters.
+const EMAIL_CHARS_MAX: usize = 254;
+
 /// How deep arrays and objects may nest in what a caller sends.
 pub const JSON_DEPTH_MAX: usize = 64;
 
@@ -204,6 +207,18 @@ impl<'a> Fields<'a> {
         if text.chars().any(char::is_control) {
             self.refuse(name, "must not contain control characters");
             return None;
+        }
+        Some(text)
+    }
+
+    /// An address of e-mail, as far as its form shows.
+    pub fn email(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name, EMAIL_CHARS_MAX)?;
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !"@,;:<>()[]\"\\".contains(c))
+        };
+        if !text.split_once('@').is_some_and(|(local, domain)| plain(local) && plain(domain)) {
+            self.refuse(name, "must be an e-mail address");
         }
         Some(text)
     }

@@ -82,10 +82,22 @@ platform_id! {
     EventId
 }
 
+impl UserId {
+    /// Stands for the company itself, where an app acts for no user of it, as in the ePages dialect.
+    pub fn of_company() -> Self {
+        Self("-".to_owned())
+    }
+}
+
 impl EventId {
     /// A made id, for an event that came without: a UUID of these random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(random_uuid(bytes))
+    }
+
+    /// A made id, the same every time for the same ids.
+    pub fn from_ids(ids: &[&str]) -> Self {
+        Self(hashed_uuid(ids).to_string())
     }
 
     /// The UUID that receivers see: the id itself where it is one, else one derived from company and id, so that
@@ -117,19 +129,33 @@ fn hash(parts: &[&str]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// A webhook: the next integer of the deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WebhookId(u64);
+/// A webhook: the next integer of the deployment, or a UUID, as its dialect names them.
+/// In JSON and in items it is a number, or a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WebhookId {
+    /// As Pipedrive names them.
+    Number(u64),
+    /// As ePages does.
+    Uuid(Uuid),
+}
 
 impl WebhookId {
     /// The webhook with this number.
     pub const fn new(number: u64) -> Self {
-        Self(number)
+        Self::Number(number)
     }
 
-    /// Its number.
-    pub const fn as_number(self) -> u64 {
-        self.0
+    /// A webhook named by these random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self::Uuid(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
+    /// A number that is another for most webhooks, to spread them by.
+    pub fn spread(self) -> u64 {
+        match self {
+            Self::Number(number) => number,
+            Self::Uuid(uuid) => uuid.as_u64_pair().1,
+        }
     }
 }
 
@@ -137,14 +163,58 @@ impl FromStr for WebhookId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|_| plain).map(Self).ok_or(InvalidId)
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self::Number).map_err(|_| InvalidId);
+        }
+        // Of the forms that a UUID can have, only the one with hyphens.
+        let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        Uuid::try_parse(text).ok().filter(|_| hyphenated).map(Self::Uuid).ok_or(InvalidId)
     }
 }
 
 impl fmt::Display for WebhookId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        match self {
+            Self::Number(number) => fmt::Display::fmt(number, f),
+            Self::Uuid(uuid) => write!(f, "{:X}", uuid.hyphenated()),
+        }
+    }
+}
+
+impl Serialize for WebhookId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Uuid(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WebhookId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrUuid;
+
+        impl serde::de::Visitor<'_> for NumberOrUuid {
+            type Value = WebhookId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a UUID")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<WebhookId, E> {
+                Ok(WebhookId::Number(number))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<WebhookId, E> {
+                u64::try_from(number).map(WebhookId::Number).map_err(E::custom)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<WebhookId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrUuid)
     }
 }
 
@@ -162,6 +232,11 @@ impl DeliveryId {
         random[6..].copy_from_slice(&hash[..10]);
         let ms = u64::try_from(accepted_at.as_ms()).unwrap_or(0);
         Self(Ulid::from_parts(ms, u128::from_be_bytes(random)))
+    }
+
+    /// The UUID that the ePages dialect shows: the same on every attempt.
+    pub fn as_uuid(self) -> Uuid {
+        hashed_uuid(&[&self.to_string()])
     }
 
     /// A number that is another for most deliveries, to spread them by.
@@ -223,9 +298,26 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_id_is_a_plain_number() {
+    fn a_webhook_id_is_a_plain_number_or_a_uuid_with_hyphens() {
         assert_eq!("17".parse(), Ok(WebhookId::new(17)));
-        for text in ["", "+1", "-1", "1.0", "abc", "99999999999999999999"] {
+        let uuid: WebhookId = "73ca6c8c-60e3-4b78-ae37-0491ebe57af8".parse().expect("an id");
+        assert_eq!(uuid.to_string(), "73CA6C8C-60E3-4B78-AE37-0491EBE57AF8");
+        for id in [WebhookId::new(17), uuid, WebhookId::from_random([7; 16])] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            let json = serde_json::to_string(&id).expect("JSON");
+            assert_eq!(serde_json::from_str::<WebhookId>(&json).ok(), Some(id), "{json}");
+        }
+        for text in [
+            "",
+            "+1",
+            "-1",
+            "1.0",
+            "abc",
+            "99999999999999999999",
+            "73ca6c8c60e34b78ae370491ebe57af8",
+            "{73ca6c8c-60e3-4b78-ae37-0491ebe57af8}",
+            "73ca6c8c-60e3-4b78-ae37-0491ebe57af",
+        ] {
             assert_eq!(text.parse::<WebhookId>(), Err(InvalidId), "{text}");
         }
     }

@@ -1,8 +1,9 @@
-//! What a webhook asks for: an action and an object, in the words of its version (facts: Pipedrive, POST).
+//! What a webhook asks for: an action and an object, in the words of its version (facts: Pipedrive, POST; ePages,
+//! Resources).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, Object};
+use super::{Action, Dialect, Event, Object};
 
 /// The version of the payload, which also decides the words of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,6 +14,9 @@ pub enum Version {
     /// 2.0: `create`, `change`, `delete`.
     #[serde(rename = "2.0")]
     V2,
+    /// The only one that ePages has: `create`, `update`, `delete`, and `uninstall` of the app itself.
+    #[serde(rename = "epages")]
+    Epages,
 }
 
 /// The objects of version 2.0.
@@ -48,6 +52,17 @@ const ACTIONS_V1: &[(&str, &[Action])] = &[
     (ANY, &[Action::Create, Action::Change, Action::Merge, Action::Delete]),
 ];
 
+const OBJECTS_EPAGES: &[&str] = &["order", "product"];
+
+const ACTIONS_EPAGES: &[(&str, &[Action])] = &[
+    ("create", &[Action::Create]),
+    ("update", &[Action::Change, Action::Merge]),
+    ("delete", &[Action::Delete]),
+];
+
+/// What ePages calls the event that no platform reports: the app is told of its own end.
+const APP_UNINSTALL: &str = "APP_UNINSTALL";
+
 /// Every action, or every object of the version.
 pub const ANY: &str = "*";
 
@@ -57,6 +72,15 @@ impl Version {
         match self {
             Self::V1 => "1.0",
             Self::V2 => "2.0",
+            Self::Epages => "epages",
+        }
+    }
+
+    /// Whose clients and receivers have it.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::V1 | Self::V2 => Dialect::Pipedrive,
+            Self::Epages => Dialect::Epages,
         }
     }
 
@@ -70,6 +94,7 @@ impl Version {
         match self {
             Self::V1 => OBJECTS_V1,
             Self::V2 => OBJECTS_V2,
+            Self::Epages => OBJECTS_EPAGES,
         }
     }
 
@@ -77,6 +102,7 @@ impl Version {
         match self {
             Self::V1 => ACTIONS_V1,
             Self::V2 => ACTIONS_V2,
+            Self::Epages => ACTIONS_EPAGES,
         }
     }
 
@@ -87,9 +113,10 @@ impl Version {
             (Self::V1, Action::Change) => "updated",
             (Self::V1, Action::Merge) => "merged",
             (Self::V1, Action::Delete) => "deleted",
-            (Self::V2, Action::Create) => "create",
+            (Self::V2 | Self::Epages, Action::Create) => "create",
             (Self::V2, Action::Change | Action::Merge) => "change",
-            (Self::V2, Action::Delete) => "delete",
+            (Self::Epages, Action::Change | Action::Merge) => "update",
+            (Self::V2 | Self::Epages, Action::Delete) => "delete",
         }
     }
 }
@@ -157,6 +184,41 @@ impl Pattern {
         check_word(version, word, &words)
     }
 
+    /// Reads an event type of ePages', such as `ORDER_CREATE` or, in the words of its prose, `ORDERS_CREATE`.
+    ///
+    /// # Errors
+    ///
+    /// The event types that there are.
+    pub fn of_event_type(text: &str) -> Result<Self, String> {
+        let all = || {
+            let ask = |object: &str, action: &str| Self {
+                version: Version::Epages,
+                action: action.to_owned(),
+                object: object.to_owned(),
+            };
+            let of = move |object| ACTIONS_EPAGES.iter().map(move |(action, _)| ask(object, action));
+            OBJECTS_EPAGES.iter().copied().flat_map(of).chain([ask("app", "uninstall")])
+        };
+        let named = |pattern: &Self| {
+            let singular = pattern.event_type();
+            text == singular || text == singular.replacen('_', "S_", 1) && singular != APP_UNINSTALL
+        };
+        all().find(named).ok_or_else(|| {
+            let types: Vec<_> = all().map(|pattern| pattern.event_type()).collect();
+            format!("must be one of {}", types.join(", "))
+        })
+    }
+
+    /// The event type of ePages' that the pattern is, in the singular.
+    pub fn event_type(&self) -> String {
+        format!("{}_{}", self.object, self.action).to_uppercase()
+    }
+
+    /// Whether it asks for the end of its own app: no event of the platform's is that.
+    pub fn is_for_uninstall(&self) -> bool {
+        self.version == Version::Epages && self.event_type() == APP_UNINSTALL
+    }
+
     /// Whether the pattern asks for the event.
     pub fn matches(&self, event: &Event, objects: &Objects) -> bool {
         let object = event.object.as_str();
@@ -215,6 +277,43 @@ mod tests {
         assert!(check(Version::V1, "lead").is_err());
         assert!(check(Version::V2, "activityType").is_err());
         assert!(check(Version::V2, "*").is_ok());
+    }
+
+    #[test]
+    fn an_event_type_is_read_in_both_spellings_and_kept_in_the_singular() {
+        for (text, object, action) in [
+            ("ORDER_CREATE", "order", "create"),
+            ("ORDERS_CREATE", "order", "create"),
+            ("ORDERS_UPDATE", "order", "update"),
+            ("PRODUCT_DELETE", "product", "delete"),
+            ("PRODUCTS_UPDATE", "product", "update"),
+            ("APP_UNINSTALL", "app", "uninstall"),
+        ] {
+            let pattern = Pattern::of_event_type(text).expect(text);
+            assert_eq!((&*pattern.object, &*pattern.action), (object, action));
+            assert_eq!(pattern.event_type(), text.replace("S_", "_"));
+            assert_eq!(pattern.is_for_uninstall(), text == "APP_UNINSTALL");
+        }
+        for text in
+            ["", "order_create", "ORDERSS_CREATE", "APPS_UNINSTALL", "APP_CREATE", "ORDER_UNINSTALL", "*"]
+        {
+            let refusal = Pattern::of_event_type(text).expect_err(text);
+            assert!(refusal.ends_with("PRODUCT_DELETE, APP_UNINSTALL"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn an_event_type_matches_what_the_platform_reports_and_no_report_is_an_uninstall() {
+        let matches = |kind, object, action| {
+            let pattern = Pattern::of_event_type(kind).expect(kind);
+            pattern.matches(&event(object, action), &Objects::parse("app").expect("objects"))
+        };
+        assert!(matches("ORDER_CREATE", "order", "create") && matches("ORDER_UPDATE", "order", "change"));
+        assert!(matches("PRODUCT_DELETE", "product", "delete") && matches("ORDER_UPDATE", "order", "merge"));
+        assert!(!matches("ORDER_CREATE", "order", "change") && !matches("ORDER_CREATE", "product", "create"));
+        for action in ["create", "change", "delete", "merge"] {
+            assert!(!matches("APP_UNINSTALL", "app", action));
+        }
     }
 
     #[test]

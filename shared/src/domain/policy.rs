@@ -1,4 +1,4 @@
-//! The numbers of a dialect (facts: Pipedrive, Delivery policy). An operator may change each of them.
+//! The numbers of a dialect (facts: Pipedrive and ePages, Delivery policy). An operator may change each of them.
 
 use std::time::Duration;
 
@@ -9,14 +9,43 @@ pub struct Policy {
     pub timeout: Duration,
     /// The delay of each retry, counted from the end of the failed attempt before it.
     pub retries: Vec<Duration>,
-    /// The failed original attempts that earn a ban.
+    /// What becomes of a webhook when the retries of a delivery are used up.
+    pub exhaustion: Exhaustion,
+    /// How bans are earned, where there are any.
+    pub ban: Option<BanRule>,
+    /// How long a failure holds its app in a company, where it does.
+    pub hold: Option<Duration>,
+    /// How long a webhook may fail without a success before it is deleted, where it is.
+    pub stale: Option<Duration>,
+    /// The webhooks that an owner may have, where they are counted.
+    pub quota: Option<u32>,
+}
+
+/// How a ban is earned, and what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BanRule {
+    /// The failed original attempts that earn it.
     pub strikes: u32,
-    /// How long a ban lasts.
-    pub ban: Duration,
-    /// How long a webhook may fail without a success before it is deleted.
-    pub stale: Duration,
-    /// The webhooks that an owner may have.
-    pub quota: u32,
+    /// How long it lasts.
+    pub lasts: Duration,
+}
+
+/// What becomes of a webhook when the retries of a delivery are used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhaustion {
+    /// It stays as it is; the delivery is given up.
+    GiveUp,
+    /// It is switched off, until its owner switches it on again.
+    Deactivate,
+}
+
+/// Whose clients and receivers a webhook is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Pipedrive's.
+    Pipedrive,
+    /// ePages'.
+    Epages,
 }
 
 /// One policy for each dialect.
@@ -24,6 +53,8 @@ pub struct Policy {
 pub struct Policies {
     /// Pipedrive's.
     pub pipedrive: Policy,
+    /// ePages'.
+    pub epages: Policy,
 }
 
 /// Why a policy's number cannot be changed as asked.
@@ -45,7 +76,8 @@ pub enum InvalidPolicy {
 }
 
 /// The names of all numbers, for those who change them.
-pub const NUMBERS: &str = "pipedrive.timeout, pipedrive.retries, pipedrive.strikes, pipedrive.ban, pipedrive.stale, pipedrive.quota";
+pub const NUMBERS: &str = "pipedrive.timeout, pipedrive.retries, pipedrive.strikes, pipedrive.ban, pipedrive.stale, \
+     pipedrive.quota, epages.timeout, epages.retries, epages.hold";
 
 /// The longest timeout that fits into the time a function has for a batch.
 const TIMEOUT_MAX: Duration = Duration::from_secs(20);
@@ -58,15 +90,34 @@ impl Policy {
         Self {
             timeout: Duration::from_secs(10),
             retries: [3, 30, 150].map(Duration::from_secs).to_vec(),
-            strikes: 10,
-            ban: Duration::from_mins(30),
-            stale: Duration::from_hours(3 * 24),
-            quota: 40,
+            exhaustion: Exhaustion::GiveUp,
+            ban: Some(BanRule { strikes: 10, lasts: Duration::from_mins(30) }),
+            hold: None,
+            stale: Some(Duration::from_hours(3 * 24)),
+            quota: Some(40),
         }
     }
 
+    fn epages() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            retries: [60, 180, 300, 600, 900, 1800, 3600, 7200, 21_600, 50_400, 86_400]
+                .map(Duration::from_secs)
+                .to_vec(),
+            exhaustion: Exhaustion::Deactivate,
+            ban: None,
+            hold: Some(Duration::from_mins(1)),
+            stale: None,
+            quota: None,
+        }
+    }
+
+    /// Sets a number; `None` if this policy has none of this name.
     fn set(&mut self, number: &str, value: &str) -> Option<Result<(), &'static str>> {
         let count = |range: std::ops::RangeInclusive<u32>| value.parse().ok().filter(|n| range.contains(n));
+        let wait = |what: &mut Duration| {
+            duration(value, WAIT_MAX).map(|wait| *what = wait).ok_or("a duration such as 30m, at most 7days")
+        };
         Some(match number {
             "timeout" => duration(value, TIMEOUT_MAX)
                 .filter(|timeout| !timeout.is_zero())
@@ -75,15 +126,23 @@ impl Policy {
             "retries" => durations(value)
                 .map(|retries| self.retries = retries)
                 .ok_or("at most 20 durations such as 3s,30s,150s, each at most 7days, or none"),
-            "strikes" => count(1..=1_000_000).map(|n| self.strikes = n).ok_or("from 1 to 1000000"),
-            "ban" => duration(value, WAIT_MAX)
-                .map(|ban| self.ban = ban)
-                .ok_or("a duration such as 30m, at most 7days"),
-            "stale" => duration(value, STALE_MAX)
-                .filter(|stale| !stale.is_zero())
-                .map(|stale| self.stale = stale)
-                .ok_or("more than 0 and at most 365days"),
-            "quota" => count(0..=1_000_000).map(|n| self.quota = n).ok_or("from 0 to 1000000"),
+            "strikes" => {
+                let rule = self.ban.as_mut()?;
+                count(1..=1_000_000).map(|n| rule.strikes = n).ok_or("from 1 to 1000000")
+            }
+            "ban" => wait(&mut self.ban.as_mut()?.lasts),
+            "hold" => wait(self.hold.as_mut()?),
+            "stale" => {
+                let stale = self.stale.as_mut()?;
+                duration(value, STALE_MAX)
+                    .filter(|time| !time.is_zero())
+                    .map(|time| *stale = time)
+                    .ok_or("more than 0 and at most 365days")
+            }
+            "quota" => {
+                let quota = self.quota.as_mut()?;
+                count(0..=1_000_000).map(|n| *quota = n).ok_or("from 0 to 1000000")
+            }
             _ => return None,
         })
     }
@@ -91,11 +150,19 @@ impl Policy {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { pipedrive: Policy::pipedrive() }
+        Self { pipedrive: Policy::pipedrive(), epages: Policy::epages() }
     }
 }
 
 impl Policies {
+    /// The policy of a dialect.
+    pub fn of(&self, dialect: Dialect) -> &Policy {
+        match dialect {
+            Dialect::Pipedrive => &self.pipedrive,
+            Dialect::Epages => &self.epages,
+        }
+    }
+
     /// Changes numbers: assignments with white space between them, such as `pipedrive.retries=3s,30s,150s`.
     ///
     /// # Errors
@@ -105,9 +172,15 @@ impl Policies {
         for assignment in assignments.split_whitespace() {
             let unknown = || InvalidPolicy::Unknown(assignment.to_owned());
             let (name, value) = assignment.split_once('=').ok_or_else(unknown)?;
-            let number = name.strip_prefix("pipedrive.").ok_or_else(unknown)?;
-            self.pipedrive.set(number, value).ok_or_else(unknown)?.map_err(|expected| {
-                InvalidPolicy::Value { name: name.to_owned(), value: value.to_owned(), expected }
+            let (policy, number) = match name.split_once('.') {
+                Some(("pipedrive", number)) => (&mut self.pipedrive, number),
+                Some(("epages", number)) => (&mut self.epages, number),
+                _ => return Err(unknown()),
+            };
+            policy.set(number, value).ok_or_else(unknown)?.map_err(|expected| InvalidPolicy::Value {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                expected,
             })?;
         }
         Ok(self)
@@ -138,12 +211,21 @@ mod tests {
         let expected = Policy {
             timeout: Duration::from_secs(2),
             retries: vec![Duration::from_secs(1), Duration::from_millis(500)],
-            strikes: 3,
-            ban: Duration::from_secs(5),
-            stale: Duration::from_hours(1),
-            quota: 2,
+            exhaustion: Exhaustion::GiveUp,
+            ban: Some(BanRule { strikes: 3, lasts: Duration::from_secs(5) }),
+            hold: None,
+            stale: Some(Duration::from_hours(1)),
+            quota: Some(2),
         };
         assert_eq!(policies.pipedrive, expected);
+        let policies = Policies::default().with("epages.timeout=2s epages.retries=1s epages.hold=5s");
+        let expected = Policy {
+            timeout: Duration::from_secs(2),
+            retries: vec![Duration::from_secs(1)],
+            hold: Some(Duration::from_secs(5)),
+            ..Policy::epages()
+        };
+        assert_eq!(policies.expect("a policy").epages, expected);
         let none = Policies::default().with("pipedrive.retries=none").expect("a policy");
         assert!(none.pipedrive.retries.is_empty());
         assert_eq!(Policies::default().with(" ").expect("a policy"), Policies::default());
@@ -156,7 +238,14 @@ mod tests {
             error("pipedrive.timeout=1h"),
             "pipedrive.timeout=1h: must be more than 0 and at most 20s"
         );
-        for text in ["pipedrive.bans=1", "ban=1m", "pipedrive.ban"] {
+        for text in [
+            "pipedrive.bans=1",
+            "ban=1m",
+            "pipedrive.ban",
+            "pipedrive.hold=1m",
+            "epages.ban=1m",
+            "other.ban=1m",
+        ] {
             assert!(error(text).contains("is none of pipedrive.timeout"), "{text}");
         }
         for text in

@@ -72,6 +72,9 @@ pub(crate) fn webhook(company: &str, owner: &str, app: Option<&str>) -> Webhook 
         removed_at: None,
         remove_reason: None,
         enabled: true,
+        switched_off_at: None,
+        changed_at: None,
+        contact: None,
         health: Health::default(),
     }
 }

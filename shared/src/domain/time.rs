@@ -37,6 +37,12 @@ impl Timestamp {
         (ms >= 0 && at.year() <= 9999).then_some(Self(ms))
     }
 
+    /// The same text form to the second, as ePages writes it in a callback.
+    pub fn to_seconds_string(self) -> String {
+        let text = self.to_string();
+        text.split_once('.').map(|(secs, _)| format!("{secs}Z")).unwrap_or(text)
+    }
+
     /// The time from `earlier` until this instant; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

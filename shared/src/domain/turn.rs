@@ -12,11 +12,15 @@ pub enum AttemptState {
     Waiting {
         /// When.
         due: Timestamp,
+        /// Whether its delivery waits, or has waited, for a hold: it never does so again.
+        held: bool,
     },
     /// Somebody has started it, and has until `lease_until` to end it.
     Started {
         /// When somebody else may start it again.
         lease_until: Timestamp,
+        /// As of what waits.
+        held: bool,
     },
     /// The receiver acknowledged it.
     Succeeded(AttemptEnd),
@@ -24,6 +28,13 @@ pub enum AttemptState {
     Failed(AttemptEnd, Option<Timestamp>),
     /// It was not, and will not be, made.
     Dropped(DropReason),
+}
+
+impl AttemptState {
+    /// Whether the delivery waits, or has waited, for a hold.
+    pub fn is_held(&self) -> bool {
+        matches!(self, Self::Waiting { held: true, .. } | Self::Started { held: true, .. })
+    }
 }
 
 /// What a message has to do.
@@ -57,8 +68,8 @@ pub fn standing(
         Some(AttemptState::Failed(_, Some(due))) => {
             Standing::Ring(Retry { number: number.next(), due: *due })
         }
-        Some(AttemptState::Started { lease_until }) if *lease_until > now => Standing::Held,
-        Some(AttemptState::Waiting { due: wanted }) if due != Some(*wanted) || *wanted > now => {
+        Some(AttemptState::Started { lease_until, .. }) if *lease_until > now => Standing::Held,
+        Some(AttemptState::Waiting { due: wanted, .. }) if due != Some(*wanted) || *wanted > now => {
             Standing::Ring(Retry { number, due: *wanted })
         }
         Some(AttemptState::Started { .. } | AttemptState::Waiting { .. }) => Standing::Begin,
@@ -95,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_waiting_attempt_begins_by_the_message_for_its_time_and_never_early() {
-        let waiting = Some(&AttemptState::Waiting { due: at(10) });
+        let waiting = Some(&AttemptState::Waiting { due: at(10), held: false });
         check(waiting, 2, Some(10), 10, Standing::Begin);
         check(waiting, 2, Some(10), 9, ring(2, 10));
         check(waiting, 2, Some(5), 12, ring(2, 10));
@@ -104,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_started_attempt_is_taken_over_when_its_lease_is_over() {
-        let started = Some(&AttemptState::Started { lease_until: at(10) });
+        let started = Some(&AttemptState::Started { lease_until: at(10), held: false });
         check(started, 2, Some(1), 9, Standing::Held);
         check(started, 2, Some(1), 10, Standing::Begin);
     }

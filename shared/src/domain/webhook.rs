@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, Generation, Installation, Pattern, Timestamp, UserId, WebhookId};
+use super::{AppId, CompanyId, Dialect, Generation, Installation, Pattern, Timestamp, UserId, WebhookId};
 
 /// Something that only the holder of a key can read. Its debug form shows nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub enum RemoveReason {
 /// What to report, where to, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Its number.
+    /// Its name among all of the deployment.
     pub id: WebhookId,
     /// The company it belongs to.
     pub company: CompanyId,
@@ -80,9 +80,18 @@ pub struct Webhook {
     /// Why it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_reason: Option<RemoveReason>,
-    /// Whether its owner wants deliveries.
+    /// Whether it is switched on: its owner wants deliveries, and no policy has deactivated it.
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     pub enabled: bool,
+    /// When it was last switched off: what was accepted before is not delivered any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_off_at: Option<Timestamp>,
+    /// When it was last changed, by its owner or by being deactivated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Timestamp>,
+    /// Where its owner is told what happens to it, if its app has no contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
     /// How its deliveries fare.
     pub health: Health,
 }
@@ -91,6 +100,25 @@ impl Webhook {
     /// `general`, or `application` for an app's.
     pub fn kind(&self) -> &'static str {
         if self.app.is_some() { "application" } else { "general" }
+    }
+
+    /// Whose clients and receivers it is for.
+    pub fn dialect(&self) -> Dialect {
+        self.pattern.version.dialect()
+    }
+
+    /// Switches it on or off.
+    pub fn switch(&mut self, on: bool, at: Timestamp) {
+        if self.enabled && !on {
+            self.switched_off_at = Some(at);
+        }
+        self.enabled = on;
+    }
+
+    /// Whether it still tells its app that it was uninstalled.
+    pub fn is_farewell(&self) -> bool {
+        let goes_with_app = matches!(self.remove_reason, None | Some(RemoveReason::AppUninstalled));
+        self.pattern.is_for_uninstall() && goes_with_app
     }
 
     /// The installation that an application webhook belongs to: that of the user whose token created it.
@@ -127,6 +155,9 @@ pub struct Health {
     /// The first failed attempt after the last success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
+    /// The `failing_since` of which its owner was told that the webhook will be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_told_for: Option<Timestamp>,
     /// The last success that was written down: up to an hour old while all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_at: Option<Timestamp>,

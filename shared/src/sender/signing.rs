@@ -1,4 +1,4 @@
-//! Signing as Standard Webhooks says: the signature covers `id.timestamp.body`.
+//! Signing as Standard Webhooks says: the signature covers `id.timestamp.body`. And as ePages says: it covers the body.
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -33,9 +33,22 @@ impl SigningSecret {
     }
 }
 
+/// The value of `X-Epages-Hmac-Sha256` for the very bytes that are sent, with the client secret of the app.
+pub fn epages_signature(client_secret: &str, body: &[u8]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, client_secret.as_bytes());
+    BASE64_STANDARD.encode(hmac::sign(&key, body))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The published answer (facts: ePages, Callback).
+    #[test]
+    fn an_epages_signature_is_the_known_answer() {
+        let signature = epages_signature("A5pnpId0FyHno8caYRAj2YccFU42kta8", br#"{"id":"x"}"#);
+        assert_eq!(signature, "12F7xKSDZWaHu+GcXHLjmcYH9S+MFBS/LACtLvM51nc=");
+    }
 
     /// The signature was made with Python's hmac module from the same id, time and body.
     #[test]

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, AppRemoval, EventId, Generation, Installation, Installed, Life, Registration, RemovalTarget,
-        Timestamp,
+        AppId, AppRemoval, AppState, EventId, Generation, Installation, Installed, Life, Registration,
+        RemovalTarget, Sealed, Timestamp,
     },
     version::Version1,
 };
@@ -33,6 +33,15 @@ struct LifeItem {
     life: Life,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registration: Option<Registration>,
+}
+
+/// What deliver has to know of an app.
+#[derive(Debug, Clone)]
+pub struct KnownApp {
+    /// How it stands.
+    pub state: AppState,
+    /// The secret that it shares with the platform.
+    pub client_secret: Option<Sealed>,
 }
 
 /// Whether an app was new.
@@ -111,6 +120,17 @@ impl Store {
         let mut wanted = Batch::default();
         wanted.want_installed(installation);
         self.read(wanted).await?.installed(installation)
+    }
+
+    /// All that deliver has to know of an app, read consistently.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn app(&self, installation: &Installation) -> Result<KnownApp, StoreError> {
+        let mut wanted = Batch::default();
+        wanted.want_app(installation);
+        self.read(wanted).await?.app(installation)
     }
 
     /// The life of what is removed.
@@ -198,4 +218,10 @@ impl Store {
 /// Reads the life in an app's or an installation's item; without one, it was never ended.
 pub(super) fn life(item: Option<Item>) -> Result<Life, StoreError> {
     Ok(item.map(from_item::<LifeItem>).transpose()?.map(|item| item.life).unwrap_or_default())
+}
+
+/// Reads the client secret in an app's item.
+pub(super) fn client_secret(item: Option<Item>) -> Result<Option<Sealed>, StoreError> {
+    let item = item.map(from_item::<LifeItem>).transpose()?;
+    Ok(item.and_then(|item| item.registration).and_then(|registration| registration.client_secret))
 }

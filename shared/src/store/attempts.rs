@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action as EventAction, Announcement, AttemptEnd, AttemptState, CompanyId, DropReason, EntityId,
-        Event, EventId, Health, LEASE, Object, Retry, Timestamp, WebhookId,
+        Action as EventAction, AfterFailure, AttemptEnd, AttemptState, CompanyId, DropReason, EntityId,
+        Event, EventId, LEASE, Object, Timestamp, WebhookId,
     },
     version::Version1,
 };
@@ -73,9 +73,9 @@ pub enum Failed {
     Written,
     /// Somebody else has ended this attempt: theirs counts.
     AlreadyEnded,
-    /// The webhook was changed meanwhile: decide again.
+    /// The webhook was changed or removed meanwhile: decide again.
     WebhookChanged(Box<StoredWebhook>),
-    /// The webhook is gone: nothing follows, and the failure has to be written without it.
+    /// The webhook is gone: the failure has to be written without it.
     WebhookGone,
 }
 
@@ -100,6 +100,9 @@ struct AttemptItem {
     state: StateName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<Timestamp>,
+    /// Whether its delivery waits, or has waited, for a hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lease_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +132,7 @@ impl AttemptItem {
             about: attempt.about.clone(),
             state: StateName::Waiting,
             due: None,
+            held: attempt.state.is_held(),
             lease_until: None,
             owner: None,
             end: None,
@@ -139,11 +143,11 @@ impl AttemptItem {
             ttl,
         };
         match &attempt.state {
-            AttemptState::Waiting { due } => {
+            AttemptState::Waiting { due, .. } => {
                 let (shard, wake_at) = wake(attempt.key.delivery.spread(), *due, now);
                 (item.due, item.wake_shard, item.wake_at) = (Some(*due), Some(shard), Some(wake_at));
             }
-            AttemptState::Started { lease_until } => {
+            AttemptState::Started { lease_until, .. } => {
                 (item.state, item.lease_until) = (StateName::Started, Some(*lease_until));
             }
             AttemptState::Succeeded(end) => {
@@ -160,8 +164,8 @@ impl AttemptItem {
     /// The state; `None` if the item lacks what its state has.
     fn state(self) -> Option<AttemptState> {
         Some(match self.state {
-            StateName::Waiting => AttemptState::Waiting { due: self.due? },
-            StateName::Started => AttemptState::Started { lease_until: self.lease_until? },
+            StateName::Waiting => AttemptState::Waiting { due: self.due?, held: self.held },
+            StateName::Started => AttemptState::Started { lease_until: self.lease_until?, held: self.held },
             StateName::Succeeded => AttemptState::Succeeded(self.end?),
             StateName::Failed => AttemptState::Failed(self.end?, self.retry_due),
             StateName::Dropped => AttemptState::Dropped(self.dropped?),
@@ -186,12 +190,12 @@ pub struct FailureRecord<'a> {
     pub attempt: &'a Attempt,
     /// Who has claimed it; `None` for an original, which has no item while it is made.
     pub owner: Option<&'a str>,
-    /// The webhook as it was read, with its health from now on; `None` if it is gone.
-    pub health: Option<(&'a StoredWebhook, &'a Health)>,
-    /// The retry that follows.
-    pub retry: Option<Retry>,
-    /// What the platform is to be told of the webhook.
-    pub announcements: &'a [Announcement],
+    /// The webhook as it was read; `None` if it is gone.
+    pub webhook: Option<&'a StoredWebhook>,
+    /// What follows.
+    pub after: &'a AfterFailure,
+    /// Whether the delivery has waited for a hold.
+    pub held: bool,
 }
 
 impl Store {
@@ -209,8 +213,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         let (condition, at) = match read {
-            AttemptState::Waiting { due } if *due <= now => ("#state = :waiting AND due = :at", due),
-            AttemptState::Started { lease_until } if *lease_until <= now => {
+            AttemptState::Waiting { due, .. } if *due <= now => ("#state = :waiting AND due = :at", due),
+            AttemptState::Started { lease_until, .. } if *lease_until <= now => {
                 ("#state = :started AND lease_until = :at", lease_until)
             }
             _ => return Ok(Claim::AlreadyTaken),
@@ -256,7 +260,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
         // What waits is kept for its time from when it is due.
-        let kept_from = if let AttemptState::Waiting { due } = attempt.state { now.max(due) } else { now };
+        let kept_from =
+            if let AttemptState::Waiting { due, .. } = attempt.state { now.max(due) } else { now };
         let put = self
             .client
             .put_item()
@@ -264,14 +269,15 @@ impl Store {
             .set_item(Some(to_item(&AttemptItem::new(attempt, now, self.expiry(kept_from)))?));
         let put = match read {
             None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(AttemptState::Waiting { due: at } | AttemptState::Started { lease_until: at }) => put
-                .condition_expression(
+            Some(AttemptState::Waiting { due: at, .. } | AttemptState::Started { lease_until: at, .. }) => {
+                put.condition_expression(
                     "due = :at AND #state = :waiting OR lease_until = :at AND #state = :started",
                 )
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_values(":waiting", text("waiting"))
                 .expression_attribute_values(":started", text("started"))
-                .expression_attribute_values(":at", number(at.as_ms())),
+                .expression_attribute_values(":at", number(at.as_ms()))
+            }
             Some(_) => return Ok(Claim::AlreadyTaken),
         };
         match put.send().await {
@@ -298,7 +304,8 @@ impl Store {
         record: &FailureRecord<'_>,
         now: Timestamp,
     ) -> Result<Failed, StoreError> {
-        let FailureRecord { attempt, owner, health, retry, announcements } = record;
+        let FailureRecord { attempt, owner, webhook, after, held } = record;
+        let changed = webhook.filter(|_| after.health.is_some());
         let put = Put::builder()
             .table_name(&self.deliveries)
             .set_item(Some(to_item(&AttemptItem::new(attempt, now, self.expiry(now)))?))
@@ -313,36 +320,35 @@ impl Store {
                 .expression_attribute_values(":owner", text(*owner)),
         };
         let mut actions = vec![put.action()?];
-        if let Some((read, health)) = health {
-            actions.push(self.health_update(read, health)?);
+        if let Some(read) = changed {
+            actions.push(self.failure_update(read, after, now)?);
         }
-        if let Some(retry) = retry {
+        if let Some(retry) = after.retry {
             let waiting = Attempt {
                 key: AttemptKey { number: retry.number, ..attempt.key.clone() },
-                state: AttemptState::Waiting { due: retry.due },
+                state: AttemptState::Waiting { due: retry.due, held: *held },
                 ..(*attempt).clone()
             };
             let item = to_item(&AttemptItem::new(&waiting, now, self.expiry(retry.due)))?;
             let put = Put::builder().table_name(&self.deliveries).set_item(Some(item));
             actions.push(put.condition_expression("attribute_not_exists(pk)").action()?);
         }
-        if let Some((read, _)) = health {
-            for announcement in *announcements {
+        if let Some(read) = changed {
+            if after.deactivates {
+                actions.push(self.delete_route(&read.webhook)?);
+            }
+            for announcement in &after.announcements {
                 actions.push(self.put_announcement(&read.webhook, announcement, now)?);
             }
         }
         let Transacted::Refused(mut refusals) = self.transact("writing a failure", actions).await? else {
             return Ok(Failed::Written);
         };
-        if health.is_none() || refusals.len() < 2 || !refusals[1].failed {
+        if changed.is_none() || refusals.len() < 2 || !refusals[1].failed || refusals[0].failed {
             return Ok(Failed::AlreadyEnded);
         }
         let webhook = refusals[1].item.take().map(stored_webhook).transpose()?;
-        match webhook.filter(|stored| stored.webhook.removed_at.is_none()) {
-            Some(webhook) if !refusals[0].failed => Ok(Failed::WebhookChanged(Box::new(webhook))),
-            None if !refusals[0].failed => Ok(Failed::WebhookGone),
-            _ => Ok(Failed::AlreadyEnded),
-        }
+        Ok(webhook.map_or(Failed::WebhookGone, |webhook| Failed::WebhookChanged(Box::new(webhook))))
     }
 
     /// How the last attempt for a webhook ended, as far as the attempts of its latest deliveries tell.

@@ -6,14 +6,17 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
 use super::{
     Attempt, AttemptKey, Item, Possession, Store, StoreError, StoredWebhook,
-    apps::life,
+    apps::{KnownApp, client_secret, life},
     attempts::attempt_state,
     events::event,
+    holds::hold,
     keys::{Key, webhook_of},
     tokens::stored_token,
     webhooks::stored_webhook,
 };
-use crate::domain::{AttemptState, CompanyId, Event, EventId, Installation, Installed, Timestamp, WebhookId};
+use crate::domain::{
+    AppState, AttemptState, CompanyId, Event, EventId, Installation, Installed, Timestamp, WebhookId,
+};
 
 /// What DynamoDB takes in one `BatchGetItem`, and in one `BatchWriteItem`.
 const GET_KEYS_MAX: usize = 100;
@@ -40,6 +43,12 @@ impl Batch {
     pub fn want_installed(&mut self, installation: &Installation) {
         self.want_item(Key::app(&installation.app));
         self.want_item(Key::installation(installation));
+    }
+
+    /// Asks for all that deliver has to know of an app.
+    pub fn want_app(&mut self, installation: &Installation) {
+        self.want_installed(installation);
+        self.want_item(Key::hold(&installation.company, &installation.app));
     }
 
     /// Asks for an item of the webhooks table.
@@ -78,6 +87,18 @@ impl Batch {
     pub fn installed(&self, installation: &Installation) -> Result<Installed, StoreError> {
         let life_of = |key: Key| life(self.found.get(&key).cloned());
         Ok(Installed::new(&life_of(Key::app(&installation.app))?, &life_of(Key::installation(installation))?))
+    }
+
+    /// All that deliver has to know of an app, which was asked for.
+    ///
+    /// # Errors
+    ///
+    /// If an item cannot be read.
+    pub fn app(&self, installation: &Installation) -> Result<KnownApp, StoreError> {
+        let item = |key: Key| self.found.get(&key).cloned();
+        let hold = item(Key::hold(&installation.company, &installation.app)).map(hold).transpose()?;
+        let state = AppState { installed: self.installed(installation)?, hold };
+        Ok(KnownApp { state, client_secret: client_secret(item(Key::app(&installation.app)))? })
     }
 
     /// The webhook or token with this key; `None` if it is gone, or removed.

@@ -11,7 +11,9 @@ use super::{
     number, text, to_value,
     transaction::{Action, Transacted},
 };
-use crate::domain::{CompanyId, Health, StaleBounds, WebhookId};
+use crate::domain::{
+    AfterFailure, Announcement, CompanyId, Dialect, Health, StaleBounds, Timestamp, Webhook, WebhookId,
+};
 
 /// How many parts the index of failing webhooks has: one alone would take all of their writes.
 pub const FAILING_SHARDS: u64 = 4;
@@ -31,25 +33,60 @@ impl Store {
     ///
     /// If DynamoDB does not answer.
     pub async fn write_health(&self, read: &StoredWebhook, health: &Health) -> Result<bool, StoreError> {
-        let update = self.health_update(read, health)?;
-        Ok(matches!(self.transact("writing a health", vec![update]).await?, Transacted::Done))
+        self.write_health_telling(read, health, &[], Timestamp::default()).await
     }
 
-    /// The action that writes a health on condition that it is still what was read.
-    pub(super) fn health_update(
+    /// The same, with what is to be told of it.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn write_health_telling(
         &self,
         read: &StoredWebhook,
         health: &Health,
+        announcements: &[Announcement],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self.update_of(read).expression_attribute_values(":health", to_value(health)?);
+        let mut actions = vec![indexed(update, "webhook.health = :health", &read.webhook, health).action()?];
+        for announcement in announcements {
+            actions.push(self.put_announcement(&read.webhook, announcement, now)?);
+        }
+        Ok(matches!(self.transact("writing a health", actions).await?, Transacted::Done))
+    }
+
+    /// The action that writes what a failure makes of a webhook, on condition that it is still what was read.
+    pub(super) fn failure_update(
+        &self,
+        read: &StoredWebhook,
+        after: &AfterFailure,
+        now: Timestamp,
     ) -> Result<TransactWriteItem, StoreError> {
+        let webhook = read.after(after, now).webhook;
+        let update = self.update_of(read).expression_attribute_values(":health", to_value(&webhook.health)?);
+        let set = "webhook.health = :health";
+        if !after.deactivates {
+            return indexed(update, set, &webhook, &webhook.health).action();
+        }
+        let update = update
+            .expression_attribute_values(":off", to_value(&webhook.enabled)?)
+            .expression_attribute_values(":now", number(now.as_ms()));
+        let set = format!(
+            "{set}, webhook.enabled = :off, webhook.switched_off_at = :now, webhook.changed_at = :now"
+        );
+        indexed(update, &set, &webhook, &webhook.health).action()
+    }
+
+    /// An update of a webhook on condition that it is still what was read.
+    fn update_of(&self, read: &StoredWebhook) -> UpdateBuilder {
         let webhook = &read.webhook;
-        let update = Update::builder()
+        Update::builder()
             .table_name(&self.webhooks)
             .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
             .condition_expression("revision = :revision AND attribute_not_exists(webhook.removed_at)")
-            .expression_attribute_values(":health", to_value(health)?)
             .expression_attribute_values(":revision", number(read.revision))
-            .return_values_on_condition_check_failure(OnFailure::AllOld);
-        indexed(update, "webhook.health = :health", webhook.id, health).action()
+            .return_values_on_condition_check_failure(OnFailure::AllOld)
     }
 
     /// The webhooks in one part of the index that may be stale, a page of them and where the next begins. The index lags,
@@ -85,20 +122,15 @@ impl Store {
     }
 }
 
-/// An update that sets `set`, raises the revision, and has the webhook in the index while it fails.
-pub(super) fn indexed(
-    update: UpdateBuilder,
-    set: &str,
-    webhook: WebhookId,
-    health: &Health,
-) -> UpdateBuilder {
+/// An update that sets `set`, raises the revision, and has the webhook in the index while it fails and may become stale.
+pub(super) fn indexed(update: UpdateBuilder, set: &str, webhook: &Webhook, health: &Health) -> UpdateBuilder {
     let update = update.expression_attribute_values(":one", number(1));
     match (health.failing_since, health.last_failure_at) {
-        (Some(since), Some(last)) => update
+        (Some(since), Some(last)) if webhook.dialect() == Dialect::Pipedrive => update
             .update_expression(format!(
                 "SET {set}, failing_shard = :shard, failing_since = :since, last_failure_at = :last ADD revision :one"
             ))
-            .expression_attribute_values(":shard", text(shard(webhook)))
+            .expression_attribute_values(":shard", text(shard(webhook.id)))
             .expression_attribute_values(":since", number(since.as_ms()))
             .expression_attribute_values(":last", number(last.as_ms())),
         _ => update.update_expression(format!(
@@ -109,5 +141,5 @@ pub(super) fn indexed(
 
 /// The part of the index that a webhook is in while it fails.
 fn shard(webhook: WebhookId) -> String {
-    (webhook.as_number() % FAILING_SHARDS).to_string()
+    (webhook.spread() % FAILING_SHARDS).to_string()
 }

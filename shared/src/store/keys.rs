@@ -106,6 +106,11 @@ impl Key {
         Self::new(Self::company(company), format!("A#{app}#{user}"))
     }
 
+    /// The last hold of an app in a company, whichever user has the app. No user's id is empty.
+    pub(super) fn hold(company: &CompanyId, app: &AppId) -> Self {
+        Self::new(Self::company(company), format!("A#{app}"))
+    }
+
     /// The item that keeps the life of what is removed.
     pub(super) fn life(target: &RemovalTarget) -> Self {
         match target {
@@ -220,9 +225,12 @@ impl IndexKey {
     }
 }
 
-/// Padded, so that webhooks are listed in the order of their numbers.
+/// Numbers are padded, so that webhooks are listed in their order. A UUID has hyphens, and so is never taken for one.
 pub(super) fn webhook_sk(webhook: WebhookId) -> String {
-    format!("{WEBHOOK_PREFIX}{:016}", webhook.as_number())
+    match webhook {
+        WebhookId::Number(number) => format!("{WEBHOOK_PREFIX}{number:016}"),
+        WebhookId::Uuid(_) => format!("{WEBHOOK_PREFIX}{webhook}"),
+    }
 }
 
 /// The token that a key names: its own, or the one in its company's list.
@@ -241,8 +249,9 @@ mod tests {
 
     #[test]
     fn a_webhook_is_read_back_from_its_sort_key_and_keys_sort_by_number() {
-        for number in [1, 42, 9_007_199_254_740_993] {
-            assert_eq!(webhook_of(&webhook_sk(WebhookId::new(number))), Some(WebhookId::new(number)));
+        let numbers = [1, 42, 9_007_199_254_740_993].map(WebhookId::new);
+        for webhook in numbers.into_iter().chain([WebhookId::from_random([7; 16])]) {
+            assert_eq!(webhook_of(&webhook_sk(webhook)), Some(webhook));
         }
         assert!(webhook_sk(WebhookId::new(9)) < webhook_sk(WebhookId::new(10)));
         assert_eq!(webhook_of("Q##10"), None);

@@ -9,6 +9,7 @@ mod batch;
 mod error;
 mod events;
 mod health;
+mod holds;
 mod keys;
 mod possessions;
 mod removal;
@@ -23,7 +24,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use apps::Registered;
+pub use apps::{KnownApp, Registered};
 pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
 pub use error::StoreError;

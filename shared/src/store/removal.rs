@@ -71,7 +71,7 @@ impl Store {
         announcement: &Announcement,
         now: Timestamp,
     ) -> Result<Vec<aws_sdk_dynamodb::types::TransactWriteItem>, StoreError> {
-        Ok(vec![
+        let mut actions = vec![
             Update::builder()
                 .table_name(&self.webhooks)
                 .set_key(Some(Key::webhook(&webhook.company, webhook.id).into_item()))
@@ -89,14 +89,17 @@ impl Store {
                 .return_values_on_condition_check_failure(OnFailure::AllOld)
                 .action()?,
             self.delete_route(webhook)?,
-            Update::builder()
+            self.put_announcement(webhook, announcement, now)?,
+        ];
+        if let Some(key) = quota_key(webhook) {
+            let update = Update::builder()
                 .table_name(&self.webhooks)
-                .set_key(Some(quota_key(webhook).into_item()))
+                .set_key(Some(key.into_item()))
                 .update_expression("ADD #count :less")
                 .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":less", number(-1))
-                .action()?,
-            self.put_announcement(webhook, announcement, now)?,
-        ])
+                .expression_attribute_values(":less", number(-1));
+            actions.push(update.action()?);
+        }
+        Ok(actions)
     }
 }

@@ -96,7 +96,7 @@ impl Store {
     ) -> Result<TransactWriteItem, StoreError> {
         let key = AnnouncementKey::new(webhook, announcement);
         let due = announcement.at;
-        let (wake_shard, wake_at) = wake(webhook.id.as_number(), due, now);
+        let (wake_shard, wake_at) = wake(webhook.id.spread(), due, now);
         let Key { pk, sk } = Key::announcement(&key);
         let ttl = self.expiry(now.max(due));
         let item = AnnouncementItem {

@@ -11,7 +11,7 @@ use super::{
     transaction::{Action, Transacted},
 };
 use crate::{
-    domain::{AppId, CompanyId, Health, Timestamp, Webhook, WebhookId},
+    domain::{AfterFailure, AppId, CompanyId, Dialect, Health, Timestamp, Webhook, WebhookId},
     version::Version1,
 };
 
@@ -46,6 +46,18 @@ impl StoredWebhook {
     pub fn with_health(&self, health: Health) -> Self {
         Self { webhook: Webhook { health, ..self.webhook.clone() }, revision: self.revision + 1 }
     }
+
+    /// The webhook once what follows from a failure at `now` has been written to it.
+    #[must_use]
+    pub fn after(&self, after: &AfterFailure, now: Timestamp) -> Self {
+        let Some(health) = after.health.clone() else { return self.clone() };
+        let mut stored = self.with_health(health);
+        if after.deactivates {
+            stored.webhook.switch(false, now);
+            stored.webhook.changed_at = Some(now);
+        }
+        stored
+    }
 }
 
 impl From<WebhookItem> for StoredWebhook {
@@ -64,8 +76,8 @@ struct Sequence {
 pub struct NewWebhook {
     /// The webhook.
     pub webhook: Webhook,
-    /// The most that its owner may have.
-    pub quota: u32,
+    /// The most that its owner may have, where they are counted.
+    pub quota: Option<u32>,
 }
 
 /// Whether a webhook was created.
@@ -125,7 +137,7 @@ impl Store {
     ///
     /// If DynamoDB does not answer, or too many create for this owner at once.
     pub async fn create_webhook(&self, new: &NewWebhook) -> Result<Creation, StoreError> {
-        if new.quota == 0 {
+        if new.quota == Some(0) {
             return Ok(Creation::QuotaReached);
         }
         let webhook = &new.webhook;
@@ -146,29 +158,36 @@ impl Store {
                 .set_item(Some(to_item(&item)?))
                 .condition_expression("attribute_not_exists(pk)")
                 .action()?,
-            self.put_route(webhook)?,
-            Update::builder()
+        ];
+        if webhook.enabled {
+            actions.push(self.put_route(webhook)?);
+        }
+        let checks = actions.len();
+        if let Some(installation) = webhook.installation() {
+            actions.extend(self.standing_checks(&installation, webhook.generation)?);
+        }
+        let count = actions.len();
+        if let Some((key, quota)) = quota_key(webhook).zip(new.quota) {
+            let update = Update::builder()
                 .table_name(&self.webhooks)
-                .set_key(Some(quota_key(webhook).into_item()))
+                .set_key(Some(key.into_item()))
                 .update_expression("ADD #count :one")
                 .condition_expression("attribute_not_exists(#count) OR #count < :quota")
                 .expression_attribute_names("#count", "count")
                 .expression_attribute_values(":one", number(1))
-                .expression_attribute_values(":quota", number(new.quota))
-                .action()?,
-        ];
-        if let Some(installation) = webhook.installation() {
-            actions.extend(self.standing_checks(&installation, webhook.generation)?);
+                .expression_attribute_values(":quota", number(quota));
+            actions.push(update.action()?);
         }
-        match self.transact("creating a webhook", actions).await? {
-            Transacted::Done => Ok(Creation::Created),
-            Transacted::Refused(refusals) if refusals.iter().skip(3).any(|refusal| refusal.failed) => {
-                Ok(Creation::NotInstalled)
-            }
-            Transacted::Refused(refusals) if refusals.get(2).is_some_and(|refusal| refusal.failed) => {
-                Ok(Creation::QuotaReached)
-            }
-            Transacted::Refused(_) => Err(StoreError::Contention { operation: "creating a webhook" }),
+        let Transacted::Refused(refusals) = self.transact("creating a webhook", actions).await? else {
+            return Ok(Creation::Created);
+        };
+        let failed = |at: std::ops::Range<usize>| refusals[at].iter().any(|refusal| refusal.failed);
+        if failed(checks..count) {
+            Ok(Creation::NotInstalled)
+        } else if failed(count..refusals.len()) {
+            Ok(Creation::QuotaReached)
+        } else {
+            Err(StoreError::Contention { operation: "creating a webhook" })
         }
     }
 
@@ -210,7 +229,7 @@ impl Store {
                     .expression_attribute_values(":revision", number(read.revision))
                     .return_values_on_condition_check_failure(OnFailure::AllOld),
                 "webhook = :webhook",
-                before.id,
+                changed,
                 &changed.health,
             )
             .action()?,
@@ -269,8 +288,10 @@ impl Store {
     }
 }
 
-pub(super) fn quota_key(webhook: &Webhook) -> Key {
-    Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner, webhook.generation)
+/// Where a webhook is counted, if its dialect counts it.
+pub(super) fn quota_key(webhook: &Webhook) -> Option<Key> {
+    let key = || Key::quota(&webhook.company, webhook.app.as_ref(), &webhook.owner, webhook.generation);
+    (webhook.dialect() == Dialect::Pipedrive).then(key)
 }
 
 /// Reads a webhook's item.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use knockback::{
-    domain::{Policies, RemoveReason, is_stale},
+    domain::{Policies, RemoveReason, Staleness, staleness},
     store::Removal,
 };
 use serde_json::json;
@@ -46,7 +46,7 @@ async fn rule_7_holds_for_a_success_between_the_sweepers_read_and_its_write() {
     let (company, id) = ("1".parse().expect("an id"), webhook["id"].to_string().parse().expect("an id"));
     let read = context.store.webhook(&company, id).await.expect("an answer").expect("a webhook");
     let policy = &context.config.policies.pipedrive;
-    let stale = |webhook: &knockback::domain::Webhook| is_stale(policy, webhook, now);
+    let stale = |webhook: &knockback::domain::Webhook| staleness(policy, webhook, now) == Staleness::Stale;
     assert!(stale(&read.webhook));
     world.report(json!({})).await;
     world.settle().await;

@@ -70,5 +70,5 @@ fn amended(context: &Context, webhook: &Webhook, amendment: &Amendment) -> Resul
         Edit::Set(Secret(password)) => Some(seal(context, password, &place)?),
         Edit::Keep | Edit::Clear => None,
     };
-    Ok(amendment.apply(webhook, password))
+    Ok(amendment.apply(webhook, password, context.now()))
 }

@@ -1,6 +1,7 @@
 //! The body of a delivery: one event as one webhook's version shows it.
 
 mod changed;
+mod epages;
 mod v1;
 mod v2;
 
@@ -15,5 +16,6 @@ pub fn render(event: &Event, webhook: &Webhook, number: AttemptNumber) -> Result
     match webhook.pattern.version {
         Version::V1 => v1::render(event, webhook, number),
         Version::V2 => v2::render(event, webhook, number),
+        Version::Epages => epages::render(event, webhook),
     }
 }
