@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppId, CompanyId, EventId, FieldErrors, RemoveReason, Sealed, Secret, Timestamp, UserId, fields::Fields,
+    Action, AppId, CompanyId, EventId, FieldErrors, RemoveReason, Sealed, Secret, Timestamp, UserId, Webhook,
+    event::Event, fields::Fields,
 };
 
 /// The longest name and client secret, in characters.
@@ -197,6 +198,9 @@ pub struct AppRemoval {
     pub began_at: Timestamp,
     /// Whether this pass has found anything so far.
     pub found: bool,
+    /// The host that it was reported to, if the platform reported it by HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Where this page begins, as the store knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
@@ -213,6 +217,7 @@ impl AppRemoval {
             page: life.page,
             began_at: now,
             found: false,
+            host: None,
             cursor: None,
         }
     }
@@ -229,6 +234,38 @@ impl AppRemoval {
             RemovalTarget::Installation(_) => generation.installation,
         };
         number < self.generation
+    }
+
+    /// What a webhook that goes still tells its app, if it asks for that: that it was uninstalled (facts: ePages,
+    /// Delivery policy). It is the same event whenever the job comes to the webhook, so that a repeat is none.
+    pub fn farewell(&self, webhook: &Webhook, host: &str) -> Option<Event> {
+        let RemovalTarget::Installation(Installation { company, app, user }) = &self.target else {
+            return None;
+        };
+        if !webhook.enabled || !webhook.pattern.is_for_uninstall() || !self.takes(webhook.generation) {
+            return None;
+        }
+        let life = webhook.generation.installation.to_string();
+        let id = EventId::from_ids(&["uninstall", company.as_str(), app.as_str(), user.as_str(), &life]);
+        Some(Event {
+            correlation_id: id.to_string(),
+            id,
+            company: company.clone(),
+            object: webhook.pattern.object.parse().ok()?,
+            action: Action::Delete,
+            entity: app.as_str().parse().ok()?,
+            user: None,
+            occurred_at: self.removed_at,
+            accepted_at: self.removed_at,
+            data: None,
+            previous: None,
+            permitted_users: None,
+            change_source: "api".to_owned(),
+            is_bulk_edit: false,
+            host: self.host.as_deref().unwrap_or(host).to_owned(),
+            merged_from: None,
+            merged_to: None,
+        })
     }
 
     /// The page after this one, which was taken up at `now`, and how long to wait for it; `None` if the job is over.
@@ -249,6 +286,7 @@ impl AppRemoval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Pattern, test_values::webhook};
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_ms(secs * 1000)
@@ -341,6 +379,36 @@ mod tests {
         assert_eq!(pass.next(false, None, at(300)), None);
         let quiet = AppRemoval { found: false, ..second };
         assert!(quiet.next(false, None, at(400)).is_some(), "the pass began when its first page did");
+    }
+
+    #[test]
+    fn a_webhook_that_asks_for_it_tells_its_app_of_the_uninstall_and_of_no_other_end() {
+        let life = Life { generation: 2, ..Life::default() };
+        let mut asks = webhook("1", "10", Some("crm-sync"));
+        asks.pattern = Pattern::of_event_type("APP_UNINSTALL").expect("an event type");
+        asks.generation.installation = 1;
+        let uninstall = AppRemoval::begin(installation(), &life, at(7));
+        let event = uninstall.farewell(&asks, "shop.example").expect("an event");
+        assert_eq!(
+            (event.object.as_str(), event.entity.as_str(), event.accepted_at),
+            ("app", "crm-sync", at(7))
+        );
+        assert_eq!(event.host, "shop.example");
+        let later = AppRemoval {
+            removed_at: at(9),
+            host: Some("own.example".to_owned()),
+            page: 3,
+            ..uninstall.clone()
+        };
+        let repeat = later.farewell(&asks, "shop.example").expect("an event");
+        assert_eq!((repeat.id, &*repeat.host), (event.id, "own.example"));
+
+        assert!(AppRemoval::begin(app(), &life, at(7)).farewell(&asks, "").is_none());
+        let other = Webhook { pattern: Pattern::of_event_type("ORDER_CREATE").expect("one"), ..asks.clone() };
+        assert!(uninstall.farewell(&other, "").is_none());
+        assert!(uninstall.farewell(&Webhook { enabled: false, ..asks.clone() }, "").is_none());
+        asks.generation.installation = 2;
+        assert!(uninstall.farewell(&asks, "").is_none(), "it was created after the app was installed again");
     }
 
     #[test]
