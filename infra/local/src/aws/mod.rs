@@ -7,6 +7,7 @@
 //! where they are awaited: handing each to a thread of its own would cost more, and would let the order of
 //! calls differ from run to run.
 
+pub mod chains;
 pub mod connector;
 pub mod counts;
 pub mod dynamodb;
@@ -130,6 +131,19 @@ impl AwsBox {
     /// Cancels the next so many transactions, as DynamoDB does with those that meet another one.
     pub fn conflict(&self, transactions: u32) {
         self.conflicts.store(transactions, Ordering::SeqCst);
+    }
+
+    /// The length of the longest chain of messages so far: 0 without any, 1 if no function sent one. A message that no
+    /// function takes counts too.
+    pub fn longest_chain(&self) -> u32 {
+        self.sqs.chains.longest()
+    }
+
+    /// Stops chains from now on, as Lambda does after 16 invocations unless a function permits loops: who receives a
+    /// message whose chain is longer than `length` does not get it; it goes to the dead-letter queue. A queue
+    /// without one goes on.
+    pub fn limit_chains(&self, length: u32) {
+        self.sqs.chains.limit_to(length);
     }
 
     /// Answers one call; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessage`.
