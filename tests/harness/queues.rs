@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use local::aws::sqs::Received;
+use local::aws::{chains::CHAIN_LENGTH, sqs::Received};
 
 use crate::World;
 
@@ -139,5 +139,6 @@ fn record(message: &Received) -> SqsMessage {
     let mut record = SqsMessage::default();
     record.message_id = Some(message.message_id.to_string());
     record.body = Some(message.body.clone());
+    record.attributes.insert(CHAIN_LENGTH.to_owned(), message.chain_length.to_string());
     record
 }

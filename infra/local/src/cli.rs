@@ -35,7 +35,7 @@ pub struct Cli {
         action = ArgAction::Set
     )]
     pub allow_private: bool,
-    /// Print no line for each attempt.
+    /// Print no line for each attempt and mail.
     #[arg(long)]
     pub quiet: bool,
     /// Change numbers of a policy, such as "pipedrive.ban=5s"; can be repeated, and hold several.

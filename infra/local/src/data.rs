@@ -126,21 +126,21 @@ impl DataFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let secrets = Secrets::new(entropy);
                 let json = serde_json::to_vec_pretty(&secrets).map_err(broken)?;
-                self.write(&file, &json).map_err(failed)?;
+                write_whole(&self.path, SECRETS, &json).map_err(failed)?;
                 Ok(secrets)
             }
             Err(error) => Err(failed(error)),
         }
     }
+}
 
-    /// Writes a file so that it is there as a whole or not at all.
-    fn write(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
-        let draft = self.path.join("draft");
-        let mut written = private_file(OpenOptions::new().create(true).truncate(true), &draft)?;
-        written.write_all(bytes)?;
-        written.sync_all()?;
-        fs::rename(draft, file)
-    }
+/// Writes a file so that it is there as a whole or not at all, and closed to others. One at a time in a folder.
+pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let draft = folder.join("draft");
+    let mut written = private_file(OpenOptions::new().create(true).truncate(true), &draft)?;
+    written.write_all(bytes)?;
+    written.sync_all()?;
+    fs::rename(draft, folder.join(name))
 }
 
 /// Opens a file, and closes it to others even if it was there already.

@@ -92,7 +92,7 @@ curl -w '\n' '{url}/v1/webhooks' -H 'x-api-token: {caller_token}'
             )?;
         }
         if !self.quiet {
-            write!(f, "Each attempt is a line below. ")?;
+            write!(f, "Each attempt and each mail is a line below. ")?;
         }
         writeln!(f, "Ctrl-C finishes what is in flight.")
     }

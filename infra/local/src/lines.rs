@@ -1,4 +1,4 @@
-//! One readable line in the terminal for each attempt.
+//! One readable line in the terminal for each attempt and each mail.
 
 use std::{
     fmt,
@@ -7,36 +7,44 @@ use std::{
 };
 
 use knockback::{clock::Clock, telemetry::ATTEMPT};
+use local::aws::mail::MAIL;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Prints what deliver logs of its attempts.
+/// Prints what deliver logs of its attempts, and the box of mails.
 #[derive(Debug)]
-pub(crate) struct AttemptLines {
+pub(crate) struct Lines {
     clock: Arc<dyn Clock>,
 }
 
-impl AttemptLines {
+impl Lines {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock }
     }
 }
 
-impl<S: Subscriber> Layer<S> for AttemptLines {
+impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() != ATTEMPT {
-            return;
-        }
-        let mut line = Line::default();
-        event.record(&mut line);
+        let line = match event.metadata().target() {
+            ATTEMPT => read::<AttemptLine>(event),
+            MAIL => read::<MailLine>(event),
+            _ => return,
+        };
         let now = self.clock.now().to_string();
         let time = time_of_day(&now);
         // A terminal that is gone must not end the deliveries.
         let _ = writeln!(io::stdout().lock(), "{time}  {line}");
     }
+}
+
+/// The line that an event is.
+fn read<L: Default + Visit + fmt::Display>(event: &Event<'_>) -> String {
+    let mut line = L::default();
+    event.record(&mut line);
+    line.to_string()
 }
 
 /// The time of day of an instant, with its `Z`.
@@ -46,7 +54,7 @@ fn time_of_day(instant: &str) -> &str {
 
 /// What the log says of an attempt, or of a ban.
 #[derive(Debug, Default)]
-struct Line {
+struct AttemptLine {
     object: String,
     action: String,
     webhook: String,
@@ -59,7 +67,7 @@ struct Line {
     banned_until: Option<String>,
 }
 
-impl Visit for Line {
+impl Visit for AttemptLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = format!("{value:?}");
         match field.name() {
@@ -90,7 +98,7 @@ impl Visit for Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for AttemptLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, action, webhook, attempt, .. } = self;
         write!(f, "webhook {webhook}  ")?;
@@ -117,20 +125,49 @@ impl fmt::Display for Line {
     }
 }
 
+/// What the box says of a mail.
+#[derive(Debug, Default)]
+struct MailLine {
+    to: String,
+    subject: String,
+    file: Option<String>,
+}
+
+impl Visit for MailLine {
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "to" => value.clone_into(&mut self.to),
+            "subject" => value.clone_into(&mut self.subject),
+            "file" => self.file = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Display for MailLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Quoted with escapes: a subject may hold what somebody else wrote.
+        write!(f, "mail to {}  {:?}", self.to, self.subject)?;
+        self.file.iter().try_for_each(|file| write!(f, "  {file}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_line_says_what_happened() {
-        let mut line = Line {
+        let mut line = AttemptLine {
             object: "deal".to_owned(),
             action: "change".to_owned(),
             webhook: "7".to_owned(),
             attempt: 1,
             status: Some(200),
             duration_ms: Some(3),
-            ..Line::default()
+            ..AttemptLine::default()
         };
         assert_eq!(line.to_string(), "webhook 7  attempt 1  deal.change  delivered in 3 ms: 200");
         line.error = Some("answered 500 Internal Server Error".to_owned());
@@ -142,5 +179,15 @@ mod tests {
         assert_eq!(line.to_string(), "webhook 7  attempt 1  dropped: banned");
         line.banned_until = Some("2026-01-01T00:30:00.000Z".to_owned());
         assert_eq!(line.to_string(), "webhook 7  BANNED until 00:30:00.000Z");
+    }
+
+    #[test]
+    fn a_mail_is_told_with_its_file_if_it_has_one() {
+        let (to, subject) = ("owner@example.com".to_owned(), "Off\u{1b}[2J \"7\"".to_owned());
+        let mut line = MailLine { to, subject, file: None };
+        let told = r#"mail to owner@example.com  "Off\u{1b}[2J \"7\"""#;
+        assert_eq!(line.to_string(), told);
+        line.file = Some(".knockback/mails/a.eml".to_owned());
+        assert_eq!(line.to_string(), format!("{told}  .knockback/mails/a.eml"));
     }
 }

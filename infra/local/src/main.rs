@@ -16,7 +16,7 @@ use knockback::{
     token::sha256_hex,
 };
 use local::{
-    aws::port,
+    aws::{mail::MAIL, port},
     cli::Cli,
     data::{DataFolder, Secrets},
     pump::Pump,
@@ -36,7 +36,7 @@ use tracing_subscriber::{
 
 use self::{
     greeting::{COMPANY, Greeting, USER, reached_at},
-    lines::AttemptLines,
+    lines::Lines,
 };
 
 /// How long the runner waits, when it is stopped, for what is in flight: longer than any attempt takes.
@@ -144,17 +144,19 @@ async fn start(
     }
 }
 
-/// The lines of attempts on standard output, unless they are not wanted; what went wrong on standard error.
+/// The lines of attempts and mails on standard output, unless they are not wanted; what went wrong on standard error.
 fn start_telemetry(cli: &Cli, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
-    // Attempts have lines of their own.
-    let filter = filter.add_directive(Directive::from_str(&format!("{ATTEMPT}=off"))?);
+    // Attempts and mails have lines of their own.
+    let off = |target: &str| Directive::from_str(&format!("{target}=off"));
+    let filter = filter.add_directive(off(ATTEMPT)?).add_directive(off(MAIL)?);
     let problems =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).compact().with_filter(filter);
     // Nothing else is listened to, so that the SDK's traces cost nothing.
-    let only_attempts = Targets::new().with_target(ATTEMPT, LevelFilter::INFO);
-    let attempts = (!cli.quiet).then(|| AttemptLines::new(clock).with_filter(only_attempts));
-    Ok(tracing_subscriber::registry().with(problems).with(attempts).try_init()?)
+    let only_theirs =
+        Targets::new().with_target(ATTEMPT, LevelFilter::INFO).with_target(MAIL, LevelFilter::INFO);
+    let lines = (!cli.quiet).then(|| Lines::new(clock).with_filter(only_theirs));
+    Ok(tracing_subscriber::registry().with(problems).with(lines).try_init()?)
 }
 
 /// Gives the printed token to a caller, so that there is somebody to try things as.

@@ -17,7 +17,7 @@ use knockback::{
 };
 
 use crate::{
-    aws::{AwsBox, OpenError, connector::sdk_config, sqs::SqsError},
+    aws::{AwsBox, OpenError, chains, connector::sdk_config, sqs::SqsError},
     fill::fill,
     schedules::Timetable,
     template::{Mapping, Schedule, Stack, TEMPLATE, TemplateError},
@@ -151,16 +151,19 @@ impl System {
 
     /// Invokes a function, by its name in the template, with messages of its queue.
     pub async fn invoke(&self, function: &str, event: SqsEvent) -> SqsBatchResponse {
-        match function {
-            "Fanout" => fanout::handle(&self.context, event).await,
-            "Deliver" => deliver::handle(&self.deliver, event).await,
-            _ => {
-                tracing::error!(function, "the template feeds a function that is not here");
-                let mut response = SqsBatchResponse::default();
-                response.set_failures(event.records.into_iter().filter_map(|record| record.message_id));
-                response
+        chains::handling(chains::longest_of(&event), async {
+            match function {
+                "Fanout" => fanout::handle(&self.context, event).await,
+                "Deliver" => deliver::handle(&self.deliver, event).await,
+                _ => {
+                    tracing::error!(function, "the template feeds a function that is not here");
+                    let mut response = SqsBatchResponse::default();
+                    response.set_failures(event.records.into_iter().filter_map(|record| record.message_id));
+                    response
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Invokes a schedule's function with the schedule's input; `false`, and a line in the log, if it fails.

@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use http::Uri;
 use http_body_util::BodyExt as _;
 
 use super::{AwsBox, sqs::REGION};
@@ -53,7 +54,8 @@ impl HttpConnector for BoxConnector {
 }
 
 async fn exchange(aws_box: &AwsBox, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-    let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+    let path = request.uri().parse::<Uri>().map_err(|error| ConnectorError::user(error.into()))?;
+    let target = AwsBox::target(request.headers().get("x-amz-target"), request.method(), path.path());
     let body = request.into_body();
     let body = match body.bytes() {
         Some(body) => Bytes::copy_from_slice(body),

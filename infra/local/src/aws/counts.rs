@@ -46,7 +46,8 @@ pub struct Consumed {
 pub(super) struct Counter(Mutex<Counts>);
 
 impl Counts {
-    /// How often an operation was called; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessageBatch`.
+    /// How often an operation was called; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessageBatch`, or
+    /// `SES.SendEmail`.
     pub fn calls(&self, target: &str) -> u64 {
         self.operations.get(target).map_or(0, |operation| operation.calls)
     }

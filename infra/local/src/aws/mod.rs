@@ -1,4 +1,4 @@
-//! AWS in a box: DynamoDB, SQS and EventBridge in this process, behind the wire formats of AWS.
+//! AWS in a box: DynamoDB, SQS, EventBridge and SES in this process, behind the wire formats of AWS.
 //!
 //! [`AwsBox`] routes a call to its service. [`connector`] leads the AWS SDK into it without a socket, [`port`] everybody
 //! else by HTTP.
@@ -7,17 +7,20 @@
 //! where they are awaited: handing each to a thread of its own would cost more, and would let the order of
 //! calls differ from run to run.
 
+pub mod chains;
 pub mod connector;
 pub mod counts;
 pub mod dynamodb;
 pub mod events;
+pub mod mail;
 pub mod port;
 pub mod sqs;
 pub mod wire;
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    io,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -32,6 +35,7 @@ use self::{
     counts::{Counter, Counts},
     dynamodb::{TableService, TablesError},
     events::{EventService, SinkError, TargetSink},
+    mail::{Mail, MailService},
     sqs::{JournalError, Sqs},
     wire::Answer,
 };
@@ -40,6 +44,7 @@ const SQS: &str = "AmazonSQS";
 const DYNAMODB: &str = "DynamoDB_20120810";
 const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
 const EVENTBRIDGE: &str = "AWSEvents";
+const SES: &str = "SES";
 
 /// The services of one account.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct AwsBox {
     pub tables: TableService,
     /// The event buses, their rules and targets.
     pub events: EventService,
+    /// The mails.
+    pub mail: MailService,
     counter: Counter,
     refused: Mutex<BTreeSet<String>>,
     conflicts: AtomicU32,
@@ -65,6 +72,14 @@ pub enum OpenError {
     /// The queues.
     #[error(transparent)]
     Queues(#[from] JournalError),
+    /// The mails.
+    #[error("cannot keep mails in {}", folder.display())]
+    Mails {
+        /// Where they would be.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// Rules send to queues.
@@ -100,11 +115,16 @@ impl AwsBox {
             ),
         };
         let sqs = Arc::new(sqs);
-        let events = EventService::new(Arc::new(QueueSink(Arc::clone(&sqs))), clock, Arc::clone(&entropy));
+        let sink = Arc::new(QueueSink(Arc::clone(&sqs)));
+        let events = EventService::new(sink, Arc::clone(&clock), Arc::clone(&entropy));
+        let mails = data.map(|folder| folder.join("mails"));
+        let mail = MailService::open(mails.clone(), clock, Arc::clone(&entropy))
+            .map_err(|source| OpenError::Mails { folder: mails.unwrap_or_default(), source })?;
         Ok(Self {
             sqs,
             tables,
             events,
+            mail,
             counter: Counter::default(),
             refused: Mutex::default(),
             conflicts: AtomicU32::new(0),
@@ -115,6 +135,11 @@ impl AwsBox {
     /// The calls so far, and the units that they consumed.
     pub fn counts(&self) -> Counts {
         self.counter.counts()
+    }
+
+    /// The mails that were sent, in their order; on a folder the latest 1000.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.mail.mails()
     }
 
     /// Refuses an operation from now on, such as `AWSEvents.PutEvents`: as AWS does if a role may not call it.
@@ -132,16 +157,35 @@ impl AwsBox {
         self.conflicts.store(transactions, Ordering::SeqCst);
     }
 
-    /// Answers one call; `target` is what `x-amz-target` says, such as `AmazonSQS.SendMessage`.
+    /// The length of the longest chain of messages so far: 0 without any, 1 if no function sent one. A message that no
+    /// function takes counts too.
+    pub fn longest_chain(&self) -> u32 {
+        self.sqs.chains.longest()
+    }
+
+    /// Stops chains from now on, as Lambda does after 16 invocations unless a function permits loops: who receives a
+    /// message whose chain is longer than `length` does not get it; it goes to the dead-letter queue. A queue
+    /// without one goes on.
+    pub fn limit_chains(&self, length: u32) {
+        self.sqs.chains.limit_to(length);
+    }
+
+    /// The name of a request: what `x-amz-target` says, such as `AmazonSQS.SendMessage`, or else what method and path
+    /// say, such as `SES.SendEmail`.
+    pub fn target(header: Option<&str>, method: &str, path: &str) -> String {
+        header.map_or_else(|| format!("{SES}.{}", mail::operation(method, path)), str::to_owned)
+    }
+
+    /// Answers one call; `target` is its name as [`Self::target`] gives it.
     pub async fn call(&self, target: &str, body: Bytes) -> Answer {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
         self.counter.call(target);
         if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(target) {
-            return Answer::error(
-                400,
-                "AccessDeniedException",
-                &format!("not authorized to perform {target}"),
-            );
+            let (kind, message) = ("AccessDeniedException", format!("not authorized to perform {target}"));
+            return match service {
+                SES => Answer::rest_error(403, kind, &message),
+                _ => Answer::error(400, kind, &message),
+            };
         }
         let conflicts = &self.conflicts;
         if target == TRANSACTION
@@ -157,6 +201,7 @@ impl AwsBox {
                 answer
             }
             EVENTBRIDGE => self.events.call(operation, &body),
+            SES => self.mail.call(operation, &body),
             _ => Answer::error(
                 400,
                 "com.amazon.coral.service#UnknownOperationException",
@@ -165,23 +210,27 @@ impl AwsBox {
         }
     }
 
-    /// Answers one call with everything that AWS's JSON protocol has in a response.
+    /// Answers one call with everything that the service's protocol has in a response.
     pub async fn respond(&self, target: &str, body: Bytes) -> Response<Bytes> {
-        let Answer { status, body, query_error } = self.call(target, body).await;
+        let Answer { status, body, query_error, rest_error } = self.call(target, body).await;
         let checksum = target.starts_with(DYNAMODB).then(|| crc32fast::hash(&body));
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() =
             http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+        let is_rest = target.split('.').next() == Some(SES);
+        let content_type = if is_rest { "application/json" } else { "application/x-amz-json-1.0" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Ok(id) = HeaderValue::from_str(&self.request_id()) {
             headers.insert("x-amzn-requestid", id);
         }
         if let Some(checksum) = checksum {
             headers.insert("x-amz-crc32", HeaderValue::from(checksum));
         }
-        if let Some(error) = query_error.and_then(|error| HeaderValue::try_from(error).ok()) {
-            headers.insert("x-amzn-query-error", error);
+        for (name, error) in [("x-amzn-query-error", query_error), ("x-amzn-errortype", rest_error)] {
+            if let Some(error) = error.and_then(|error| HeaderValue::try_from(error).ok()) {
+                headers.insert(name, error);
+            }
         }
         response
     }
@@ -202,7 +251,7 @@ fn transaction_conflict() -> Answer {
             {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"},
         ],
     });
-    Answer { status: 400, body: body.to_string().into_bytes(), query_error: None }
+    Answer::new(400, body.to_string().into_bytes())
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, State},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, Uri};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::AwsBox;
@@ -50,12 +50,16 @@ pub async fn serve(
     }
 }
 
-async fn answer(State(aws_box): State<Arc<AwsBox>>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(target) = headers.get("x-amz-target").and_then(|target| target.to_str().ok()) else {
-        let message = "the request has no x-amz-target header: this is AWS in a box, which speaks AWS's JSON protocol\n";
-        return (StatusCode::BAD_REQUEST, message).into_response();
-    };
-    aws_box.respond(target, body).await.map(Body::from)
+async fn answer(
+    State(aws_box): State<Arc<AwsBox>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let header = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let target = AwsBox::target(header, method.as_str(), uri.path());
+    aws_box.respond(&target, body).await.map(Body::from)
 }
 
 #[cfg(test)]
@@ -104,7 +108,7 @@ mod tests {
             "{missing}"
         );
         let refused = ask("", "{}").await;
-        assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("x-amz-target"), "{refused}");
+        assert!(refused.starts_with("HTTP/1.1 404") && refused.contains("x-amz-target"), "{refused}");
         let poll = r#"{"QueueUrl":"http://box/0/queue","WaitTimeSeconds":20}"#;
         let _polling = connect("x-amz-target: AmazonSQS.ReceiveMessage\r\n", poll).await;
         drop(stop);

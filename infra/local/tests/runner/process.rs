@@ -135,7 +135,8 @@ impl Runner {
         self.lines().iter().filter(|line| line.contains("  attempt ") && line.contains(what)).count()
     }
 
-    fn word_after(&self, label: &str) -> String {
+    /// The first word after a label that it has printed.
+    pub(crate) fn word_after(&self, label: &str) -> String {
         let lines = self.lines();
         let rest = lines.iter().find_map(|line| line.strip_prefix(label));
         let word = rest.and_then(|rest| rest.split_whitespace().next());

@@ -69,15 +69,13 @@ pub(super) fn run(tables: &Database, operation: &str, body: &str) -> Result<Done
 /// Puts a result into the shape in which AWS sends it.
 pub(super) fn answer(operation: &str, result: Result<Vec<u8>, DynoxideError>) -> Answer {
     match result.map_err(|error| without_tag(operation, error)) {
-        Ok(body) => Answer { status: 200, body, query_error: None },
+        Ok(body) => Answer::new(200, body),
         Err(DynoxideError::UnsupportedCapability(operation)) => Answer::error(
             400,
             "com.amazon.coral.service#UnknownOperationException",
             &format!("the box has no operation {operation}"),
         ),
-        Err(error) => {
-            Answer { status: error.status_code(), body: error.to_json().into_bytes(), query_error: None }
-        }
+        Err(error) => Answer::new(error.status_code(), error.to_json().into_bytes()),
     }
 }
 

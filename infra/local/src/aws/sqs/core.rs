@@ -224,6 +224,7 @@ impl Core {
         &mut self,
         id: QueueId,
         batch: Vec<Checked>,
+        chain_length: u32,
         now: Timestamp,
     ) -> Result<Vec<Uuid>, SqsError> {
         let queue_delay = self.settled(id, now)?.queue.settings.delay;
@@ -239,6 +240,7 @@ impl Core {
                 first_received_at: None,
                 receipt: None,
                 source_arn: None,
+                chain_length,
             };
             messages.push((Sequence(self.last_sequence), message, checked.content));
         }
@@ -258,12 +260,13 @@ impl Core {
         Ok(ids)
     }
 
-    /// Receives up to `max` messages; what was received too often goes to the dead-letter queue instead.
+    /// Receives up to `max` messages; what was received too often, or `is_stopped`, goes to the dead-letter queue instead.
     pub(super) fn receive(
         &mut self,
         id: QueueId,
         max: usize,
         visibility: Option<Duration>,
+        is_stopped: impl Fn(&Message) -> bool,
         now: Timestamp,
     ) -> Result<Vec<Received>, SqsError> {
         self.settled(id, now)?;
@@ -275,8 +278,10 @@ impl Core {
             .and_then(|redrive| Some((self.find_arn(&redrive.dead_letter_arn)?, redrive.max_receive_count)));
         let hosted = self.queues.get_mut(&id).ok_or(SqsError::QueueDoesNotExist)?;
         let visibility = visibility.unwrap_or(hosted.queue.settings.visibility);
-        let limit = redrive.map(|(_, limit)| limit);
-        let taken = hosted.queue.take(now, max, visibility, limit, || new_receipt(&*entropy))?;
+        let is_given_up = |message: &Message| {
+            redrive.is_some_and(|(_, limit)| message.receive_count >= limit || is_stopped(message))
+        };
+        let taken = hosted.queue.take(now, max, visibility, is_given_up, || new_receipt(&*entropy))?;
         if taken.received.is_empty() && taken.dead.is_empty() {
             return Ok(Vec::new());
         }

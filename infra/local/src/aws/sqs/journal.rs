@@ -298,6 +298,8 @@ fn message(row: &Row<'_>) -> Result<Message, rusqlite::Error> {
         first_received_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_ms),
         receipt: row.get::<_, Option<[u8; 16]>>(8)?.map(Receipt),
         source_arn: row.get(9)?,
+        // The file does not know it: see `crate::aws::chains`.
+        chain_length: 1,
     })
 }
 

@@ -14,6 +14,7 @@ use super::{
     receipt::Handle,
     settings::{DELAY_LIMIT, Settings},
 };
+use crate::aws::chains::CHAIN_LENGTH;
 
 /// A message to be sent.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +79,8 @@ pub struct Received {
     pub dead_letter_source_arn: Option<String>,
     /// The X-Ray header.
     pub trace_header: Option<String>,
+    /// Its place in its chain; 1 if it was sent from outside.
+    pub chain_length: u32,
 }
 
 impl Received {
@@ -93,6 +96,7 @@ impl Received {
             receive_count: message.receive_count,
             dead_letter_source_arn: message.source_arn.as_deref().map(str::to_owned),
             trace_header: content.trace_header,
+            chain_length: message.chain_length,
         }
     }
 
@@ -101,11 +105,12 @@ impl Received {
         md5_of_text(&self.body)
     }
 
-    /// What SQS says about the message, by the names that SQS and Lambda's events give it.
+    /// What SQS says about the message, by the names that SQS and Lambda's events give it, and the length of its chain.
     pub fn system_attributes(&self) -> BTreeMap<&'static str, String> {
         let mut attributes = BTreeMap::from([
             ("ApproximateFirstReceiveTimestamp", self.first_received_at.as_ms().to_string()),
             ("ApproximateReceiveCount", self.receive_count.to_string()),
+            (CHAIN_LENGTH, self.chain_length.to_string()),
             ("SenderId", ACCOUNT.to_owned()),
             ("SentTimestamp", self.sent_at.as_ms().to_string()),
         ]);

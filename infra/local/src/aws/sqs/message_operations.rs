@@ -14,7 +14,7 @@ use super::{
     queue_operations::queue_name,
     settings::{DELAY_LIMIT, MAXIMUM_MESSAGE_BYTES, VISIBILITY_LIMIT, WAIT_LIMIT, seconds},
 };
-use crate::aws::wire::Answer;
+use crate::aws::{chains::CHAIN_LENGTH, wire::Answer};
 
 /// Messages that one receive answers at most.
 const RECEIVE_LIMIT: i64 = 10;
@@ -259,6 +259,8 @@ impl ReceiveMessage {
             "MD5OfBody": message.md5_of_body(),
         });
         let mut system = message.system_attributes();
+        // It is between the box and its functions.
+        system.remove(CHAIN_LENGTH);
         system.retain(|&name, _| {
             [&self.attribute_names, &self.message_system_attribute_names]
                 .into_iter()

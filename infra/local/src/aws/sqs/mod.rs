@@ -49,7 +49,13 @@ pub use self::{
     queue::Depth,
     settings::Attributes,
 };
-use self::{core::Core, journal::Journal, queue::QueueId, receipt::Handle};
+use self::{
+    core::Core,
+    journal::Journal,
+    queue::{Message, QueueId},
+    receipt::Handle,
+};
+use super::chains::{Chains, next_length};
 
 /// The account that everything in the box belongs to.
 pub const ACCOUNT: &str = "000000000000";
@@ -65,6 +71,7 @@ pub fn arn_of(name: &str) -> String {
 #[derive(Debug)]
 pub struct Sqs {
     core: Mutex<Core>,
+    pub(super) chains: Chains,
     clock: Arc<dyn Clock>,
     /// Host and port in the queue URLs that are told; none is looked at in those that come in.
     host: RwLock<String>,
@@ -91,7 +98,8 @@ impl Sqs {
 
     fn new(journal: Journal, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, JournalError> {
         let core = Mutex::new(Core::load(journal, entropy, clock.now())?);
-        Ok(Self { core, clock, host: RwLock::new("aws.box.localhost".to_owned()) })
+        let host = RwLock::new("aws.box.localhost".to_owned());
+        Ok(Self { core, chains: Chains::default(), clock, host })
     }
 
     /// Tells queue URLs with `host` (and port) from now on. Those told before keep working.
@@ -189,7 +197,12 @@ impl Sqs {
         for message in messages {
             results.push(message.check(&settings).map(|checked| batch.push(checked)));
         }
-        let mut ids = core.send(id, batch, now)?.into_iter();
+        let chain_length = next_length();
+        let ids = core.send(id, batch, chain_length, now)?;
+        if !ids.is_empty() {
+            self.chains.count(chain_length);
+        }
+        let mut ids = ids.into_iter();
         let with_id = |result: Result<(), _>| result.map(|()| ids.next().unwrap_or_default());
         Ok(results.into_iter().map(with_id).collect())
     }
@@ -208,7 +221,8 @@ impl Sqs {
     ) -> Result<Vec<Received>, SqsError> {
         let (mut core, now) = self.core()?;
         let id = core.find(queue_name)?;
-        core.receive(id, max, visibility, now)
+        let is_stopped = |message: &Message| self.chains.is_too_long(message.chain_length);
+        core.receive(id, max, visibility, is_stopped, now)
     }
 
     /// Receives as [`Sqs::receive`] does, and waits up to `wait` of real time for a first message.

@@ -73,6 +73,8 @@ impl Core {
                         first_received_at: None,
                         receipt: None,
                         source_arn: None,
+                        // It is an operator who sends it.
+                        chain_length: 1,
                     };
                     moved.entry(target).or_default().push((sequence, message));
                 }

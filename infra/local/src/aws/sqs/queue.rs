@@ -52,6 +52,8 @@ pub(super) struct Message {
     pub(super) receipt: Option<Receipt>,
     /// The queue that gave it up, if this is a dead-letter queue.
     pub(super) source_arn: Option<Arc<str>>,
+    /// Its place in its chain; 1 if it was sent from outside.
+    pub(super) chain_length: u32,
 }
 
 /// How many messages a queue holds.
@@ -70,7 +72,7 @@ pub struct Depth {
 pub(super) struct Taken {
     /// In flight now.
     pub(super) received: Vec<Sequence>,
-    /// Received too often: no longer in this queue, due in its dead-letter queue.
+    /// Given up: no longer in this queue, due in its dead-letter queue.
     pub(super) dead: Vec<(Sequence, Message)>,
 }
 
@@ -146,8 +148,7 @@ impl Queue {
         expired
     }
 
-    /// Takes up to `max` visible messages and hides them for `visibility`. A message that was received
-    /// `receive_limit` times before is not received again but given up.
+    /// Takes up to `max` visible messages and hides them for `visibility`, except those that are to be given up.
     ///
     /// # Errors
     ///
@@ -157,7 +158,7 @@ impl Queue {
         now: Timestamp,
         max: usize,
         visibility: Duration,
-        receive_limit: Option<u32>,
+        is_given_up: impl Fn(&Message) -> bool,
         mut new_receipt: impl FnMut() -> Receipt,
     ) -> Result<Taken, SqsError> {
         let room = IN_FLIGHT_LIMIT.saturating_sub(self.depth.in_flight);
@@ -168,7 +169,7 @@ impl Queue {
         while taken.received.len() < max.min(room) {
             let Some((_, sequence)) = self.fair.next() else { break };
             let Some(held) = self.messages.get_mut(&sequence) else { break };
-            if receive_limit.is_some_and(|limit| held.message.receive_count >= limit) {
+            if is_given_up(&held.message) {
                 taken.dead.extend(self.remove(sequence).map(|message| (sequence, message)));
                 continue;
             }

@@ -37,6 +37,7 @@ impl Bench {
             first_received_at: None,
             receipt: None,
             source_arn: None,
+            chain_length: 1,
         };
         self.queue.insert(self.now, Sequence(self.sent), message);
         Sequence(self.sent)
@@ -49,7 +50,8 @@ impl Bench {
             Receipt([*made; 16])
         };
         self.queue.settle(self.now);
-        self.queue.take(self.now, max, 30 * SECOND, limit, receipt).expect("is within the limit")
+        let is_given_up = |message: &Message| limit.is_some_and(|limit| message.receive_count >= limit);
+        self.queue.take(self.now, max, 30 * SECOND, is_given_up, receipt).expect("is within the limit")
     }
 
     fn receive(&mut self, max: usize) -> Vec<Sequence> {
@@ -242,7 +244,7 @@ fn no_more_than_120_000_messages_are_in_flight() {
     for _ in 0..=IN_FLIGHT_LIMIT {
         bench.send(Duration::ZERO, Some("group"));
     }
-    let mut take = |max| bench.queue.take(bench.now, max, SECOND, None, || Receipt([0; 16]));
+    let mut take = |max| bench.queue.take(bench.now, max, SECOND, |_| false, || Receipt([0; 16]));
     assert_eq!(take(usize::MAX).expect("has room").received.len(), IN_FLIGHT_LIMIT);
     assert!(matches!(take(1), Err(SqsError::OverLimit)));
     bench.advance(SECOND);

@@ -192,6 +192,30 @@ fn or_takes_any_alternative_beside_what_all_must_match() {
 }
 
 #[test]
+fn or_at_the_top_tells_kinds_of_events_apart() {
+    check_all(
+        r#"{"source":["knockback"],"$or":[{"detail-type":["webhook.deactivated","webhook.expiring"]},
+            {"detail-type":["webhook.deleted"],"detail":{"reason":["stale"]}}]}"#,
+        &[
+            r#"{"source":"knockback","detail-type":"webhook.deactivated","detail":{}}"#,
+            r#"{"source":"knockback","detail-type":"webhook.expiring","detail":{"reason":"stale"}}"#,
+            r#"{"source":"knockback","detail-type":"webhook.deleted","detail":{"reason":"stale"}}"#,
+        ],
+        &[
+            r#"{"source":"knockback","detail-type":"webhook.deleted","detail":{"reason":"app_removed"}}"#,
+            r#"{"source":"knockback","detail-type":"webhook.deleted","detail":{}}"#,
+            r#"{"source":"knockback","detail-type":"webhook.repaired","detail":{"reason":"stale"}}"#,
+            r#"{"source":"platform","detail-type":"webhook.deactivated","detail":{}}"#,
+        ],
+    );
+    check_all(
+        r#"{"$or":[{"detail":{"reason":[{"anything-but":["stale"]}]}},{"detail":{"reason":[{"exists":false}]}}]}"#,
+        &[r#"{"detail":{"reason":"app_removed"}}"#, r#"{"detail":{}}"#],
+        &[r#"{"detail":{"reason":"stale"}}"#],
+    );
+}
+
+#[test]
 fn invalid_patterns_are_refused_with_the_reason() {
     for (pattern, reason) in [
         ("nonsense", "expected ident"),
