@@ -14,4 +14,4 @@ pub use announcements::Announced;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
 pub use subscribed::Subscribed;
-pub use world::{Reply, START, World};
+pub use world::{MAIL_FROM, Reply, START, World};
