@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
-    http::StatusCode,
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use knockback::{
@@ -91,7 +91,7 @@ pub(crate) async fn remove(
 ) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     request::platform(&context, &parts).await?;
-    end(&context, RemovalTarget::App(app(path)?), None).await
+    end(&context, &parts, RemovalTarget::App(app(path)?), None).await
 }
 
 /// `DELETE /v1/apps/{app}/installations?company_id=…&user_id=…`: a user of a company has uninstalled the app. The same,
@@ -114,15 +114,21 @@ pub(crate) async fn uninstall(
     match (company, user) {
         (Some(company), Some(user)) if wrong.is_empty() => {
             let target = RemovalTarget::Installation(Installation { company, app, user });
-            end(&context, target, by.as_ref()).await
+            end(&context, &parts, target, by.as_ref()).await
         }
         _ => Err(wrong.into()),
     }
 }
 
 /// Ends what an app, or an installation, has. Whoever gets no answer asks again: then the job is sent again.
-async fn end(context: &Context, target: RemovalTarget, by: Option<&EventId>) -> Result<Response, Refusal> {
-    let removal = context.store.end(target.clone(), by, context.now()).await?;
+async fn end(
+    context: &Context,
+    parts: &Parts,
+    target: RemovalTarget,
+    by: Option<&EventId>,
+) -> Result<Response, Refusal> {
+    let mut removal = context.store.end(target.clone(), by, context.now()).await?;
+    removal.host = context.config.host.as_deref().or_else(|| request::host(parts)).map(str::to_owned);
     context.queues.send_removal(removal, std::time::Duration::ZERO).await?;
     let (company_id, user_id) = match &target {
         RemovalTarget::App(_) => (None, None),

@@ -11,7 +11,7 @@ use knockback::{
     Context,
     bus::announce,
     domain::{AppRemoval, EventId, RemovalTarget, Webhook},
-    queues::SendError,
+    queues::{DeliveryMessage, SendError},
     store::{Possession, Removal, StoreError},
 };
 
@@ -57,12 +57,13 @@ pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Resul
     Ok(context.store.finish_page(removal).await?)
 }
 
-async fn clear(context: &Context, removal: &AppRemoval, possession: Possession) -> Result<(), StoreError> {
+async fn clear(context: &Context, removal: &AppRemoval, possession: Possession) -> Result<(), RemovalError> {
     match possession {
         Possession::Token(token) => {
             context.store.delete_token(&token).await?;
         }
         Possession::Webhook(webhook) => {
+            bid_farewell(context, removal, &webhook.webhook).await?;
             let (reason, now) = (removal.target.reason(), context.now());
             let goes = |webhook: &Webhook| removal.takes(webhook.generation);
             if let Removal::Removed(webhook, announcement) =
@@ -73,4 +74,18 @@ async fn clear(context: &Context, removal: &AppRemoval, possession: Possession) 
         }
     }
     Ok(())
+}
+
+/// Sends what a webhook that goes still tells its app. Before it goes: who dies in between finds the webhook again.
+async fn bid_farewell(
+    context: &Context,
+    removal: &AppRemoval,
+    webhook: &Webhook,
+) -> Result<(), RemovalError> {
+    let host = context.config.host.as_deref().unwrap_or_default();
+    let Some(event) = removal.farewell(webhook, host) else { return Ok(()) };
+    // It is fanned out to this webhook alone; kept, so that its retries find it.
+    let event = context.store.begin_fan_out(Box::new(event), context.now()).await?.event;
+    let message = DeliveryMessage::original(&event, webhook.id).of(webhook.installation());
+    Ok(context.queues.send_deliveries([message]).await?)
 }

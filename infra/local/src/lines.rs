@@ -65,6 +65,7 @@ struct AttemptLine {
     dropped: Option<String>,
     retry_due: Option<String>,
     banned_until: Option<String>,
+    deactivated: bool,
 }
 
 impl Visit for AttemptLine {
@@ -88,6 +89,12 @@ impl Visit for AttemptLine {
         }
     }
 
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        if field.name() == "deactivated" {
+            self.deactivated = value;
+        }
+    }
+
     fn record_u64(&mut self, field: &Field, value: u64) {
         match field.name() {
             "attempt" => self.attempt = value,
@@ -104,6 +111,9 @@ impl fmt::Display for AttemptLine {
         write!(f, "webhook {webhook}  ")?;
         if let Some(until) = &self.banned_until {
             return write!(f, "BANNED until {}", time_of_day(until));
+        }
+        if self.deactivated {
+            return f.write_str("DEACTIVATED: the retries of a delivery are used up");
         }
         write!(f, "attempt {attempt}  ")?;
         if let Some(dropped) = &self.dropped {
@@ -179,6 +189,8 @@ mod tests {
         assert_eq!(line.to_string(), "webhook 7  attempt 1  dropped: banned");
         line.banned_until = Some("2026-01-01T00:30:00.000Z".to_owned());
         assert_eq!(line.to_string(), "webhook 7  BANNED until 00:30:00.000Z");
+        (line.banned_until, line.deactivated) = (None, true);
+        assert_eq!(line.to_string(), "webhook 7  DEACTIVATED: the retries of a delivery are used up");
     }
 
     #[test]

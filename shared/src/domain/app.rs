@@ -3,12 +3,10 @@
 //! A removal raises a number, and that is all it takes: what was given or created under a lower one stands no more,
 //! wherever it is. That the items go is the work of a job ([`AppRemoval`]), which may take its time.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppId, CompanyId, EventId, FieldErrors, RemoveReason, Sealed, Secret, Timestamp, UserId, fields::Fields,
+    AppId, CompanyId, EventId, FieldErrors, RemovalTarget, Sealed, Secret, Timestamp, UserId, fields::Fields,
 };
 
 /// The longest name and client secret, in characters.
@@ -16,12 +14,6 @@ const TEXT_CHARS_MAX: usize = 255;
 
 /// How many repeats of removals on the bus are recognised.
 const ENDED_BY_MAX: usize = 16;
-
-/// An index may show a write late. A pass over it that began this long after the removal sees all that the app had.
-const INDEX_SETTLES_WITHIN: Duration = Duration::from_mins(5);
-
-/// The time from one pass to the next.
-const PASSES_EVERY: Duration = Duration::from_mins(1);
 
 /// Which life of an app, and of its installation by one user, something belongs to. It stands as long as both numbers
 /// are still the same.
@@ -151,101 +143,6 @@ impl Installed {
     }
 }
 
-/// What is removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RemovalTarget {
-    /// An app, from the marketplace: all that it has.
-    App(AppId),
-    /// An app, by one user of a company.
-    Installation(Installation),
-}
-
-impl RemovalTarget {
-    /// The app.
-    pub fn app(&self) -> &AppId {
-        match self {
-            Self::App(app) => app,
-            Self::Installation(installation) => &installation.app,
-        }
-    }
-
-    /// Why the webhooks go.
-    pub fn reason(&self) -> RemoveReason {
-        match self {
-            Self::App(_) => RemoveReason::AppRemoved,
-            Self::Installation(_) => RemoveReason::AppUninstalled,
-        }
-    }
-}
-
-/// A page of the job that clears away what a removed or uninstalled app had.
-///
-/// The job goes through the index of what an app has, in passes of many pages, until a pass finds nothing that it could
-/// have missed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppRemoval {
-    /// What is removed.
-    pub target: RemovalTarget,
-    /// What belongs to an earlier generation goes.
-    pub generation: u64,
-    /// When it was removed.
-    pub removed_at: Timestamp,
-    /// Counts the pages of all passes.
-    pub page: u64,
-    /// When this pass began; the first page of a pass says when it is its turn.
-    pub began_at: Timestamp,
-    /// Whether this pass has found anything so far.
-    pub found: bool,
-    /// Where this page begins, as the store knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-}
-
-impl AppRemoval {
-    /// The job for what the life of `target` has left behind. A job that is on its way may be begun again: it goes on with
-    /// whichever comes first.
-    pub fn begin(target: RemovalTarget, life: &Life, now: Timestamp) -> Self {
-        Self {
-            target,
-            generation: life.generation,
-            removed_at: now,
-            page: life.page,
-            began_at: now,
-            found: false,
-            cursor: None,
-        }
-    }
-
-    /// Whether this page is done, or a later removal has taken its job over.
-    pub fn is_over(&self, life: &Life) -> bool {
-        (life.generation, life.page) > (self.generation, self.page)
-    }
-
-    /// Whether what belongs to `generation` goes.
-    pub fn takes(&self, generation: Generation) -> bool {
-        let number = match self.target {
-            RemovalTarget::App(_) => generation.app,
-            RemovalTarget::Installation(_) => generation.installation,
-        };
-        number < self.generation
-    }
-
-    /// The page after this one, which was taken up at `now`, and how long to wait for it; `None` if the job is over.
-    /// `found`: whether this page held anything that goes. `cursor`: where this pass goes on.
-    pub fn next(&self, found: bool, cursor: Option<String>, now: Timestamp) -> Option<(Self, Duration)> {
-        let began_at = if self.cursor.is_none() { now } else { self.began_at };
-        let found = self.found || found;
-        let page = self.page + 1;
-        if cursor.is_some() {
-            return Some((Self { page, began_at, found, cursor, ..self.clone() }, Duration::ZERO));
-        }
-        let saw_all = began_at.since(self.removed_at) >= INDEX_SETTLES_WITHIN;
-        let again = Self { page, began_at, found: false, cursor, ..self.clone() };
-        (found || !saw_all).then_some((again, PASSES_EVERY))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -307,40 +204,6 @@ mod tests {
         assert_eq!(removed.ended(&app(), None, at(2)), None);
         let anew = Life { removed_at: None, ..removed };
         assert_eq!(anew.ended(&app(), None, at(3)).expect("the end").generation, 2);
-    }
-
-    #[test]
-    fn a_page_is_over_when_a_later_one_or_a_later_removal_has_come() {
-        let life = |generation, page| Life { generation, page, ..Life::default() };
-        let page = AppRemoval::begin(app(), &life(2, 5), at(0));
-        assert!(!page.is_over(&life(2, 5)));
-        assert!(page.is_over(&life(2, 6)) && page.is_over(&life(3, 0)));
-        assert!(!page.is_over(&life(2, 4)), "who sent it died before it could say so");
-    }
-
-    #[test]
-    fn what_belongs_to_a_later_generation_stays() {
-        let life = Life { generation: 2, ..Life::default() };
-        let (of_app, of_user) =
-            (AppRemoval::begin(app(), &life, at(0)), AppRemoval::begin(installation(), &life, at(0)));
-        assert!(of_app.takes(Generation { app: 1, installation: 7 }));
-        assert!(!of_app.takes(Generation { app: 2, installation: 0 }));
-        assert!(of_user.takes(Generation { app: 7, installation: 0 }));
-        assert!(!of_user.takes(Generation { app: 0, installation: 2 }));
-    }
-
-    #[test]
-    fn a_job_goes_on_until_a_pass_that_saw_all_found_nothing() {
-        let first = AppRemoval::begin(app(), &Life::default(), at(0));
-        let (second, wait) = first.next(true, Some("more".to_owned()), at(1)).expect("more pages");
-        assert_eq!((second.page, second.found, wait), (1, true, Duration::ZERO));
-        let (pass, wait) = second.next(false, None, at(400)).expect("another pass: this one found something");
-        assert_eq!((pass.page, pass.found, wait), (2, false, Duration::from_mins(1)));
-        assert!(pass.next(false, None, at(299)).is_some(), "the index may still be behind");
-        assert!(pass.next(true, None, at(300)).is_some());
-        assert_eq!(pass.next(false, None, at(300)), None);
-        let quiet = AppRemoval { found: false, ..second };
-        assert!(quiet.next(false, None, at(400)).is_some(), "the pass began when its first page did");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod notice;
 mod pattern;
 pub mod payload;
 mod policy;
+mod removal;
 mod staleness;
 mod subscription;
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod webhook;
 pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
 pub use amendment::{Amendment, Edit};
 pub use announcement::{Announcement, Change, Detail};
-pub use app::{AppRemoval, Generation, Installation, Installed, Life, Registration, RemovalTarget};
+pub use app::{Generation, Installation, Installed, Life, Registration};
 pub use attempt::{AfterFailure, AttemptEnd, AttemptNumber, LEASE, Retry, after_failure, after_success};
 pub use caller::{Caller, Member, Scope};
 pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
@@ -43,6 +44,7 @@ pub use ids::{AppId, CompanyId, DeliveryId, EventId, ID_BYTES_MAX, InvalidId, Us
 pub use notice::{Mail, NOTICE_LEASE, Notice, NoticeError, Told, contact};
 pub use pattern::{ANY, Objects, Pattern, Version};
 pub use policy::{BanRule, Dialect, Exhaustion, InvalidPolicy, NUMBERS, Policies, Policy};
+pub use removal::{AppRemoval, RemovalTarget};
 pub use staleness::{StaleBounds, Staleness, staleness};
 pub use subscription::{Subscription, Target};
 pub use time::Timestamp;
