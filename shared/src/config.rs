@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Objects, Policies, Secret},
+    domain::{AddressPolicy, Objects, Policies, Secret, is_email_address},
     queues::QueueUrls,
 };
 
@@ -30,6 +30,8 @@ pub struct Config {
     pub retention: Duration,
     /// The host that events are given where the platform leaves it out, if one is set.
     pub host: Option<String>,
+    /// The address that mail to owners comes from; without, none is sent.
+    pub mail_from: Option<String>,
     /// The keys that seal secrets.
     pub key_ring: Secret,
 }
@@ -82,6 +84,10 @@ impl Config {
             "true" => true,
             _ => return Err(wrong("ALLOW_PRIVATE", "must be true or false".to_owned())),
         };
+        let mail_from = variable("MAIL_FROM").filter(|from| !from.is_empty());
+        if mail_from.as_deref().is_some_and(|from| !is_email_address(from)) {
+            return Err(wrong("MAIL_FROM", "must be an e-mail address without a name".to_owned()));
+        }
         Ok(Self {
             webhooks_table: required("WEBHOOKS_TABLE")?,
             deliveries_table: required("DELIVERIES_TABLE")?,
@@ -97,6 +103,7 @@ impl Config {
             addresses: AddressPolicy { allow_private, own_hosts },
             retention: Duration::from_hours(24 * days),
             host: variable("HOST").filter(|host| !host.is_empty()),
+            mail_from,
             key_ring: Secret(required("KEY_RING")?),
         })
     }
@@ -118,7 +125,8 @@ mod tests {
             let value = changes.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
             Some(str::to_owned(value.unwrap_or(match name {
                 "PLATFORM_TOKEN_SHA256" => &hash,
-                "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST" => "",
+                "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST"
+                | "MAIL_FROM" => "",
                 _ => "x",
             })))
         });
@@ -131,6 +139,7 @@ mod tests {
         assert_eq!(config.retention, Duration::from_hours(168));
         assert_eq!(config.policies, Policies::default());
         assert!(!config.addresses.allow_private);
+        assert_eq!(config.mail_from, None);
     }
 
     #[test]
@@ -143,6 +152,7 @@ mod tests {
             ("OBJECTS", "order webhook"),
             ("RETENTION_DAYS", "2"),
             ("ALLOW_PRIVATE", "maybe"),
+            ("MAIL_FROM", "Knockback <webhooks@example.com>"),
         ] {
             assert!(error(name, value).contains(name), "{name}");
         }

@@ -9,6 +9,7 @@ use crate::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     config::{Config, ConfigError},
     domain::Timestamp,
+    mail::Mailer,
     queues::Queues,
     seal::{KeyRing, SealError},
     store::Store,
@@ -31,6 +32,8 @@ pub struct Context {
     pub queues: Queues,
     /// The event bus, to tell the platform what happens to webhooks.
     pub bus: Bus,
+    /// The way to owners' mailboxes; without, no mail is sent.
+    pub mail: Option<Mailer>,
     /// Opens and seals secrets.
     pub key_ring: KeyRing,
     /// Tells the time.
@@ -71,8 +74,9 @@ impl Context {
         );
         let queues = Queues::new(aws_sdk_sqs::Client::new(sdk), config.queues.clone());
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
+        let mail = config.mail_from.as_ref().map(|from| Mailer::new(aws_sdk_sesv2::Client::new(sdk), from));
         let key_ring = KeyRing::parse(&config.key_ring.0, Arc::clone(&entropy))?;
-        Ok(Self { config, store, queues, bus, key_ring, clock, entropy })
+        Ok(Self { config, store, queues, bus, mail, key_ring, clock, entropy })
     }
 
     /// The context of a function on Lambda: settings from the environment, AWS as the environment says.

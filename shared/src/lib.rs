@@ -15,6 +15,8 @@ pub mod config;
 #[cfg(feature = "adapters")]
 pub mod context;
 #[cfg(feature = "adapters")]
+pub mod mail;
+#[cfg(feature = "adapters")]
 pub mod queues;
 #[cfg(feature = "adapters")]
 pub mod seal;

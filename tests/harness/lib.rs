@@ -16,4 +16,4 @@ pub use epages::{CLIENT_SECRET, hook_path};
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
 pub use subscribed::Subscribed;
-pub use world::{Reply, START, World};
+pub use world::{MAIL_FROM, Reply, START, World};

@@ -23,6 +23,9 @@ pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
 
 const PLATFORM_TOKEN: &str = "the platform's token";
 
+/// The address that mail to owners comes from.
+pub const MAIL_FROM: &str = "webhooks@knockback.test";
+
 /// The longest that a test lets time run for everything to come to rest.
 const REST_WITHIN: Duration = Duration::from_hours(24 * 30);
 
@@ -63,7 +66,7 @@ impl World {
     ///
     /// If it does not start.
     pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
-        Self::start(policies, data, true).await
+        Self::start(policies, data, true, Some(MAIL_FROM)).await
     }
 
     /// Starts everything in memory, as a deployment is: receivers are on the public internet, behind https.
@@ -72,11 +75,25 @@ impl World {
     ///
     /// If it does not start.
     pub async fn public() -> Self {
-        Self::start(Policies::default(), None, false).await
+        Self::start(Policies::default(), None, false, Some(MAIL_FROM)).await
+    }
+
+    /// Starts everything in memory, as a deployment is that has no address to send mail from.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn without_mail() -> Self {
+        Self::start(Policies::default(), None, true, None).await
     }
 
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
-    async fn start(policies: Policies, data: Option<&Path>, allow_private: bool) -> Self {
+    async fn start(
+        policies: Policies,
+        data: Option<&Path>,
+        allow_private: bool,
+        mail_from: Option<&str>,
+    ) -> Self {
         let clock = VirtualClock::new(START);
         let settings = Settings {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
@@ -85,6 +102,7 @@ impl World {
             objects: Objects::parse("shipment").expect("objects"),
             addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
             host: "knockback.test".to_owned(),
+            mail_from: mail_from.map(str::to_owned),
         };
         let surroundings =
             Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(Counting::default()), settings };

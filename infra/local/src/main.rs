@@ -91,6 +91,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],
         },
         host: reached_at.to_string(),
+        mail_from: Some("knockback@aws.box.localhost".to_owned()),
     };
     let surroundings = Surroundings { clock, entropy, settings };
     let system = start(folder.as_ref(), surroundings, &secrets.caller_token).await?;

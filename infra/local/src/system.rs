@@ -49,6 +49,8 @@ pub struct Settings {
     pub addresses: knockback::domain::AddressPolicy,
     /// The host that events are given where the platform leaves it out.
     pub host: String,
+    /// The address that mail to owners comes from; without, none is sent.
+    pub mail_from: Option<String>,
 }
 
 /// All of Knockback, running on a box.
@@ -134,6 +136,7 @@ impl System {
             addresses: settings.addresses,
             retention: std::time::Duration::from_hours(7 * 24),
             host: Some(settings.host),
+            mail_from: settings.mail_from,
             key_ring: settings.key_ring,
         };
         let sender = Sender::new(config.addresses.clone())?;
@@ -155,6 +158,7 @@ impl System {
             match function {
                 "Fanout" => fanout::handle(&self.context, event).await,
                 "Deliver" => deliver::handle(&self.deliver, event).await,
+                "Notify" => notify::handle(&self.context, event).await,
                 _ => {
                     tracing::error!(function, "the template feeds a function that is not here");
                     let mut response = SqsBatchResponse::default();
@@ -176,7 +180,7 @@ impl System {
                     let request = serde_json::from_value(schedule.input.clone())?;
                     Ok(sweeper::handle(&self.context, &request).await.map(drop)?)
                 }
-                "Fanout" | "Deliver" => Err("the function takes messages of a queue only".into()),
+                "Fanout" | "Deliver" | "Notify" => Err("the function takes messages of a queue only".into()),
                 _ => Err("the function is not here".into()),
             }
         }

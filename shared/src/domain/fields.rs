@@ -16,6 +16,15 @@ const EMAIL_CHARS_MAX: usize = 254;
 /// How deep arrays and objects may nest in what a caller sends.
 pub const JSON_DEPTH_MAX: usize = 64;
 
+/// Whether a text is an address of e-mail, without a name, as far as its form shows.
+pub fn is_email_address(text: &str) -> bool {
+    let plain = |part: &str| {
+        let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"@,;:<>()[]\"\\".contains(c);
+        !part.is_empty() && part.chars().all(is_plain)
+    };
+    text.split_once('@').is_some_and(|(local, domain)| plain(local) && plain(domain))
+}
+
 /// What is wrong, by field. Field names are those of the request, `[3].object` in an array.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldErrors(BTreeMap<String, Vec<String>>);
@@ -214,10 +223,7 @@ impl<'a> Fields<'a> {
     /// An address of e-mail, as far as its form shows.
     pub fn email(&mut self, name: &str) -> Option<String> {
         let text = self.text(name, EMAIL_CHARS_MAX)?;
-        let plain = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| !c.is_whitespace() && !"@,;:<>()[]\"\\".contains(c))
-        };
-        if !text.split_once('@').is_some_and(|(local, domain)| plain(local) && plain(domain)) {
+        if !is_email_address(&text) {
             self.refuse(name, "must be an e-mail address");
         }
         Some(text)

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Announcement, AppId, AttemptNumber, CompanyId, DeliveryId, EventId, Generation, Installation,
+    Announcement, AppId, AttemptNumber, CompanyId, DeliveryId, EventId, Generation, Installation, Notice,
     RemovalTarget, Timestamp, UserId, Webhook, WebhookId,
 };
 
@@ -168,6 +168,12 @@ impl Key {
         let (change, at) = self.sk.split_once('#')?;
         let at = Timestamp::from_ms(at.parse().ok()?);
         Some(AnnouncementKey { company, webhook, change: change.to_owned(), at })
+    }
+
+    /// What is noted of a mail. Nobody looks for notes, so none is read back from its key.
+    pub(super) fn notice(notice: &Notice) -> Self {
+        let attempts = Self::attempts(&notice.company, notice.webhook);
+        Self::new(format!("{attempts}#N"), notice.id.to_string())
     }
 
     pub(super) fn into_item(self) -> HashMap<String, AttributeValue> {

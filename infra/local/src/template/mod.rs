@@ -258,14 +258,19 @@ mod tests {
             .map(|(table, expiry)| (table["TableName"].clone(), expiry.as_deref()))
             .collect();
         assert_eq!(tables, [(json!("WebhooksTable"), Some("ttl")), (json!("DeliveriesTable"), Some("ttl"))]);
-        assert_eq!(stack.queues.len(), 5);
-        assert!(stack.queues[..2].iter().all(|(name, _)| name.ends_with("Dlq")));
+        assert_eq!(stack.queues.len(), 7);
+        assert!(stack.queues[..3].iter().all(|(name, _)| name.ends_with("Dlq")));
         assert_eq!(stack.buses, ["knockback-events"]);
         let feeds: Vec<_> =
             stack.mappings.iter().map(|mapping| (&*mapping.queue, &*mapping.function)).collect();
         assert_eq!(
             feeds,
-            [("EventsQueue", "Fanout"), ("DeliveriesQueue", "Deliver"), ("RetriesQueue", "Deliver")]
+            [
+                ("EventsQueue", "Fanout"),
+                ("DeliveriesQueue", "Deliver"),
+                ("RetriesQueue", "Deliver"),
+                ("NoticesQueue", "Notify")
+            ]
         );
     }
 
@@ -282,6 +287,56 @@ mod tests {
         );
         assert_eq!(targets["EventBusName"], "knockback-events");
         assert_eq!(targets["Targets"][0]["Arn"], "arn:aws:sqs:us-east-1:000000000000:EventsQueue");
+    }
+
+    /// What a rule cannot send goes to a dead-letter queue of its own, never to a function that cannot read it.
+    #[test]
+    fn owners_are_told_of_few_of_the_events_by_a_queue_of_their_own() {
+        let stack = Stack::read(TEMPLATE).expect("a template");
+        let names: Vec<_> = stack.rules.iter().map(|(rule, _)| &rule["Name"]).collect();
+        assert_eq!(names, ["EventsFromBus", "NoticesFromBus"]);
+        let (rule, targets) = &stack.rules[1];
+        let pattern: Value =
+            serde_json::from_str(rule["EventPattern"].as_str().expect("text")).expect("JSON");
+        let expected = json!({"source": ["knockback"], "$or": [
+            {"detail-type": ["webhook.deactivated", "webhook.expiring"]},
+            {"detail-type": ["webhook.deleted"], "detail": {"reason": ["stale"]}},
+        ]});
+        assert_eq!(pattern, expected);
+        let target = &targets["Targets"][0];
+        assert_eq!(target["Arn"], "arn:aws:sqs:us-east-1:000000000000:NoticesQueue");
+        assert_eq!(target["DeadLetterConfig"]["Arn"], "arn:aws:sqs:us-east-1:000000000000:NoticesDlq");
+    }
+
+    #[test]
+    fn notify_may_send_mail_from_one_address_and_do_little_else() {
+        let template = Template(serde_norway::from_str(TEMPLATE).expect("YAML"));
+        let (_, _, properties) = template.resources().find(|(name, ..)| *name == "Notify").expect("notify");
+        let statements = properties["Policies"][0]["Statement"].as_array().expect("statements");
+        let actions: Vec<_> = statements.iter().map(|statement| &statement["Action"]).collect();
+        let tables = json!(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
+        assert_eq!(actions, [&json!("dynamodb:GetItem"), &tables, &json!("ses:SendEmail")]);
+        assert_eq!(statements[2]["Condition"], json!({"StringEquals": {"ses:FromAddress": ""}}));
+    }
+
+    /// A copy of an event finds that its mail was sent, however late it comes.
+    #[test]
+    fn what_is_noted_of_a_mail_outlives_its_event() {
+        let stack = Stack::read(TEMPLATE).expect("a template");
+        for name in ["NoticesQueue", "NoticesDlq"] {
+            let (_, attributes) = stack.queues.iter().find(|(of, _)| of == name).expect(name);
+            let kept_secs: u64 = attributes["MessageRetentionPeriod"].parse().expect("a number");
+            assert!(kept_secs < knockback::store::NOTICE_KEPT.as_secs());
+        }
+    }
+
+    /// Ten mails to an SES that does not answer fit into the time of one invocation.
+    #[test]
+    fn notify_has_the_time_for_a_whole_batch() {
+        let stack = Stack::read(TEMPLATE).expect("a template");
+        let mapping = stack.mappings.iter().find(|mapping| mapping.function == "Notify").expect("a mapping");
+        let batch = u64::try_from(mapping.batch_size).expect("small");
+        assert!(batch * knockback::mail::SEND_TIMEOUT.as_secs() < mapping.timeout_secs);
     }
 
     /// Lambda stops a function that feeds its own queue after about 16 rounds, unless this is said.
@@ -302,7 +357,8 @@ mod tests {
             let lease_secs = match &*mapping.function {
                 "Deliver" => knockback::domain::LEASE.as_secs(),
                 "Fanout" => knockback::domain::PAGE_LEASE.as_secs(),
-                _ => continue,
+                "Notify" => knockback::domain::NOTICE_LEASE.as_secs(),
+                other => panic!("{other} has no lease"),
             };
             let (_, attributes) =
                 stack.queues.iter().find(|(name, _)| *name == mapping.queue).expect("a queue");
