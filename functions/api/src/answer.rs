@@ -144,8 +144,7 @@ impl IntoResponse for Refusal {
                 let info = "This path does not take this method.";
                 general(status, "Method not allowed", info)
             }
-            Self::Fields(errors) => wrong(status, &errors),
-            Self::TooLarge(errors) => wrong(status, &errors),
+            Self::Fields(errors) | Self::TooLarge(errors) => wrong(status, &errors),
             Self::QuotaReached => {
                 let info = "Delete a webhook before you create another one.";
                 general(status, "Webhooks limit reached", info)

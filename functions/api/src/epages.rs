@@ -55,7 +55,7 @@ async fn list(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    let member = app_of(shop(path)?, request::reader(&context, &parts).await?)?;
+    let member = app_of(shop(path)?.as_ref(), request::reader(&context, &parts).await?)?;
     let paging = Paging::read(&parts)?;
     let shown_here = |webhook: &_| member.manages_in(Dialect::Epages, webhook);
     let mut webhooks = context.store.webhooks(&member.company, None, usize::MAX, shown_here).await?.webhooks;
@@ -71,7 +71,7 @@ async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let member = app_of(shop(path)?, request::writer(&context, &parts).await?)?;
+    let member = app_of(shop(path)?.as_ref(), request::writer(&context, &parts).await?)?;
     let subscription = subscription(&context, &parts, &request::body(body).await?, &member).await?;
     let shop = Shop::new(&context, &parts, &member.company);
     let id = WebhookId::from_random(context.random());
@@ -117,7 +117,7 @@ async fn read(
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let (shop, id) = names(path)?;
-    let member = app_of(shop, request::reader(&context, &parts).await?)?;
+    let member = app_of(shop.as_ref(), request::reader(&context, &parts).await?)?;
     let StoredWebhook { webhook, .. } = find(&context, &member, id).await?;
     let shop = Shop::new(&context, &parts, &member.company);
     Ok(answer(StatusCode::OK, &shop.shown(&webhook)))
@@ -131,7 +131,7 @@ async fn switch(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let (shop, id) = names(path)?;
-    let member = app_of(shop, request::writer(&context, &parts).await?)?;
+    let member = app_of(shop.as_ref(), request::writer(&context, &parts).await?)?;
     let read = find(&context, &member, id).await?;
     let amendment = Amendment::switch(read_active(&request::body(body).await?)?);
     let changed = webhooks::change(&context, &member, read, &amendment).await?;
@@ -148,7 +148,7 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let (parts, _) = request.into_parts();
     let (shop, id) = names(path)?;
-    let member = app_of(shop, request::writer(&context, &parts).await?)?;
+    let member = app_of(shop.as_ref(), request::writer(&context, &parts).await?)?;
     let read = find(&context, &member, id).await?;
     webhooks::remove(&context, &member, read).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -167,8 +167,8 @@ fn names(path: WebhookPath) -> Result<(Option<CompanyId>, Option<WebhookId>), Re
 }
 
 /// Lets an app pass that is installed in the shop.
-fn app_of(shop: Option<CompanyId>, member: Member) -> Result<Member, Refusal> {
-    let is_installed = member.app.is_some() && Some(&member.company) == shop.as_ref();
+fn app_of(shop: Option<&CompanyId>, member: Member) -> Result<Member, Refusal> {
+    let is_installed = member.app.is_some() && Some(&member.company) == shop;
     if is_installed { Ok(member) } else { Err(Refusal::Scope) }
 }
 

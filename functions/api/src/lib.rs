@@ -1,7 +1,7 @@
 //! The HTTP API: callers keep their webhooks here, the platform reports events and says who may call.
 //!
-//! Webhooks are kept in two dialects ([`pipedrive`], [`epages`]), each with its own requests and answers. What is done to a
-//! webhook is the same in both ([`webhooks`]).
+//! Webhooks are kept in two dialects (`pipedrive`, `epages`), each with its own requests and answers. What is done to a
+//! webhook is the same in both (`webhooks`).
 
 mod answer;
 mod apps;

@@ -145,13 +145,6 @@ async fn start(
     }
 }
 
-/// Says what a gateway would: that here, callers come over http.
-async fn behind_no_gateway(mut request: Request) -> Request {
-    let scheme = HeaderValue::from_static("http");
-    request.headers_mut().entry("x-forwarded-proto").or_insert(scheme);
-    request
-}
-
 /// The lines of attempts and mails on standard output, unless they are not wanted; what went wrong on standard error.
 fn start_telemetry(cli: &Cli, clock: Arc<dyn Clock>) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
@@ -182,6 +175,13 @@ async fn give_token(system: &System, token: &str) -> anyhow::Result<()> {
     // The platform's own caller has no app that could be removed.
     system.context.store.add_token(token).await?;
     Ok(())
+}
+
+/// Says what a gateway would: that here, callers come over http.
+async fn behind_no_gateway(mut request: Request) -> Request {
+    let scheme = HeaderValue::from_static("http");
+    request.headers_mut().entry("x-forwarded-proto").or_insert(scheme);
+    request
 }
 
 /// Serves until a signal comes, then finishes what is in flight. A second signal ends it at once.

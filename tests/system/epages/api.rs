@@ -65,7 +65,7 @@ async fn a_webhook_is_created_listed_read_switched_and_deleted_in_the_published_
     let listed = get(&world, &token, &format!("{WEBHOOKS}?page=0&resultsPerPage=9")).await;
     check(&listed, 200, &list.replace("HOOK", &expected));
 
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     let switched = world.rs_call(Method::POST, &path, &token, "active=false").await;
     check(&switched, 200, &format!("{}}}", shown(&id, false, "2026-01-01T00:01:00.000Z")));
     check(&get(&world, &token, &path).await, 200, &switched.text);

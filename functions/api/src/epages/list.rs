@@ -24,7 +24,7 @@ pub(super) struct Paging {
 
 /// Webhooks, and where they stand among all.
 #[derive(Serialize)]
-pub(super) struct Page<'a> {
+pub(super) struct Listed<'a> {
     links: Vec<Link>,
     content: Vec<Shown<'a>>,
     page: Place,
@@ -61,7 +61,7 @@ impl Paging {
     }
 
     /// The page of these webhooks.
-    pub(super) fn page<'a>(self, webhooks: &'a [Webhook], shop: &Shop) -> Page<'a> {
+    pub(super) fn page<'a>(self, webhooks: &'a [Webhook], shop: &Shop) -> Listed<'a> {
         let Self { number, size } = self;
         let total_pages = webhooks.len().div_ceil(size);
         // A page behind the last is followed back to the last.
@@ -69,7 +69,7 @@ impl Paging {
         let next = Some(("next", number + 1)).filter(|(_, page)| *page < total_pages);
         let links = [Some(("self", number)), previous, next].into_iter().flatten();
         let shown = webhooks.iter().skip(number * size).take(size);
-        Page {
+        Listed {
             links: links.map(|(rel, number)| shop.page_link(rel, number, size)).collect(),
             content: shown.map(|webhook| shop.shown(webhook)).collect(),
             page: Place { size, total_elements: webhooks.len(), total_pages, number },
