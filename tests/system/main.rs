@@ -17,6 +17,7 @@ mod fan_out_copies;
 mod fuzz;
 mod inputs;
 mod large;
+mod mails;
 mod matching;
 mod objects;
 mod queues;

@@ -216,6 +216,7 @@ mod tests {
             policies: Policies::default(),
             addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
             host: "knockback.test".to_owned(),
+            mail_from: None,
         };
         let surroundings =
             Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(SystemEntropy), settings };

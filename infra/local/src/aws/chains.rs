@@ -205,6 +205,7 @@ mod tests {
             policies: Policies::default(),
             addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
             host: "knockback.test".to_owned(),
+            mail_from: None,
         };
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let system = System::start(None, Surroundings { clock, entropy, settings }).await.expect("a system");
