@@ -55,3 +55,18 @@ async fn one_event_reaches_both_dialects_each_in_its_own_way() {
     assert_eq!(world.webhooks(&owner).await[0]["is_active"], 0);
     assert_eq!(world.read_hook(&app, "1", &hook).await["active"], json!(true));
 }
+
+#[tokio::test]
+async fn an_event_for_certain_users_reaches_no_app_that_acts_for_none() {
+    let world = World::new().await;
+    let (of_shop, of_user) = (world.receiver().await, world.receiver().await);
+    let app = world.shop_app("1", "mailer").await;
+    world.hook(&app, "1", &of_shop.url(), "PRODUCT_UPDATE").await;
+    let for_user = world.token(json!({"company_id": "1", "user_id": "10", "app": "mailer"})).await;
+    world.hook(&for_user, "1", &of_user.url(), "PRODUCT_UPDATE").await;
+    for permitted in [json!(["10"]), json!([]), json!(null)] {
+        world.report(json!({"object": "product", "permitted_user_ids": permitted})).await;
+    }
+    world.run_to_rest().await;
+    assert_eq!((of_shop.received().len(), of_user.received().len()), (1, 2));
+}
