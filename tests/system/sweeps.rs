@@ -218,7 +218,8 @@ async fn a_sweep_costs_what_is_failing_and_not_what_there_is() {
     world.run_until(START + HOUR * 72).await;
     let swept = world.system.aws.counts().since(&before);
     let read = swept.read_units_of("WebhooksTable") + swept.read_units_of("WebhooksTable/failing");
-    assert!(read <= 40.0, "{read}");
+    // Each webhook by the sweeper, and once more by notify.
+    assert!(read <= 60.0, "{read}");
     let deleted = world.announced();
     assert_eq!(deleted.iter().filter(|event| event.kind == "webhook.deleted").count(), 20);
     assert!(!is_there(&world, &owner).await);

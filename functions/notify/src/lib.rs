@@ -36,7 +36,8 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
     // One after the other, for SES has a sending rate.
     for record in batch.records {
         let message = record.message_id.unwrap_or_default();
-        match handle_message(context, &record.body.unwrap_or_default()).await {
+        // Boxed: with all its calls to AWS it is large.
+        match Box::pin(handle_message(context, &record.body.unwrap_or_default())).await {
             Ok(()) => continue,
             // Two copies of a message are normal.
             Err(error @ NotifyError::Held) => tracing::info!(message, %error, "a mail comes again"),
