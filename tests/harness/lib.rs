@@ -1,6 +1,7 @@
 //! What system tests are written with: all of Knockback on a box, receivers, and a clock that only tests move.
 
 mod announcements;
+mod epages;
 mod items;
 mod queues;
 mod random;
@@ -11,6 +12,7 @@ mod subscribed;
 mod world;
 
 pub use announcements::Announced;
+pub use epages::{CLIENT_SECRET, hook_path};
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
 pub use subscribed::Subscribed;

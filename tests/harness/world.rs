@@ -127,22 +127,28 @@ impl World {
         self.send(request).await
     }
 
-    /// Makes any request of the API.
+    /// Makes any request of the API, but for ePages' dialect ([`World::rs_send`]).
     ///
     /// # Panics
     ///
     /// If the API does not answer, or with anything but JSON: clients reject with the body itself.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.expect("the router answers");
-        let status = response.status();
-        let content_type = response.headers().get(header::CONTENT_TYPE).cloned();
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
-        let text = String::from_utf8(bytes.into()).expect("UTF-8");
-        assert_eq!(content_type.expect("a content type"), "application/json", "{status} {text}");
+        let (status, content_type, text) = self.exchange(request).await;
+        assert_eq!(content_type.as_deref(), Some("application/json"), "{status} {text}");
         let body: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(body["success"], json!(status.is_success()), "{status} {text}");
         Reply { status, body, text }
+    }
+
+    /// Makes any request, and answers with the status, the content type and the text.
+    #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
+    pub(crate) async fn exchange(&self, request: Request<Body>) -> (StatusCode, Option<String>, String) {
+        let response = self.router.clone().oneshot(request).await.expect("the router answers");
+        let (status, content_type) = (response.status(), response.headers().get(header::CONTENT_TYPE));
+        let content_type = content_type.map(|value| value.to_str().expect("text").to_owned());
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
+        (status, content_type, String::from_utf8(bytes.into()).expect("UTF-8"))
     }
 
     /// Makes a request as the platform.

@@ -117,8 +117,8 @@ async fn what_is_wrong_with_an_app_or_an_installation_is_named() {
         ),
         (Method::PUT, "/v1/apps/crm", json!({"name": "a", "client_secret": 7}), vec!["client_secret"]),
         (Method::DELETE, "/v1/apps/a%20b", json!(null), vec!["app"]),
-        (Method::DELETE, "/v1/apps/crm/installations", json!(null), vec!["company_id", "user_id"]),
-        (Method::DELETE, "/v1/apps/crm/installations?company_id=1", json!(null), vec!["user_id"]),
+        (Method::DELETE, "/v1/apps/crm/installations", json!(null), vec!["company_id"]),
+        (Method::DELETE, "/v1/apps/crm/installations?company_id=1&user_id=", json!(null), vec!["user_id"]),
         (
             Method::DELETE,
             "/v1/apps/crm/installations?company_id=a%23&user_id=1",

@@ -57,7 +57,7 @@ fn mutated(body: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn bodies(body: &'static str) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn bodies(body: &'static str) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         1 => prop::collection::vec(any::<u8>(), 0..200),
         1 => prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40).prop_map(|p| p.concat().into_bytes()),

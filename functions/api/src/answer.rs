@@ -101,39 +101,57 @@ impl From<FieldErrors> for Refusal {
     }
 }
 
+impl Refusal {
+    /// The status, in either dialect.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Scope | Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Fields(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::QuotaReached => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// Makes an answer say when to ask again, and the log what went wrong.
+pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static), mut response: Response) -> Response {
+    tracing::error!(error = chain(error), "a request was not done");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let status = self.status();
         match self {
             Self::Unauthorized => {
                 let info = "Please send a valid token, in the header x-api-token, as Authorization: Bearer, or as the \
                             query parameter api_token.";
-                answer(StatusCode::UNAUTHORIZED, &Coded::new(401, "unauthorized access", info))
+                answer(status, &Coded::new(401, "unauthorized access", info))
             }
             Self::Scope => {
                 let info = "The token does not permit this call.";
-                answer(StatusCode::FORBIDDEN, &Coded::new(403, "Scope and URL mismatch", info))
+                answer(status, &Coded::new(403, "Scope and URL mismatch", info))
             }
-            Self::Forbidden => {
-                answer(StatusCode::FORBIDDEN, &Message { success: false, message: "Forbidden" })
-            }
-            Self::NotFound(name) => wrong(StatusCode::NOT_FOUND, &FieldErrors::of(name, "not found")),
-            Self::NoSuchPath => general(StatusCode::NOT_FOUND, "Not found", "There is nothing at this path."),
+            Self::Forbidden => answer(status, &Message { success: false, message: "Forbidden" }),
+            Self::NotFound(name) => wrong(status, &FieldErrors::of(name, "not found")),
+            Self::NoSuchPath => general(status, "Not found", "There is nothing at this path."),
             Self::Method => {
                 let info = "This path does not take this method.";
-                general(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", info)
+                general(status, "Method not allowed", info)
             }
-            Self::Fields(errors) => wrong(StatusCode::BAD_REQUEST, &errors),
-            Self::TooLarge(errors) => wrong(StatusCode::PAYLOAD_TOO_LARGE, &errors),
+            Self::Fields(errors) | Self::TooLarge(errors) => wrong(status, &errors),
             Self::QuotaReached => {
                 let info = "Delete a webhook before you create another one.";
-                general(StatusCode::UNPROCESSABLE_ENTITY, "Webhooks limit reached", info)
+                general(status, "Webhooks limit reached", info)
             }
             Self::Unavailable(error) => {
-                tracing::error!(error = chain(&*error), "a request was not done");
                 let info = "Nothing is wrong with the request. Please send it again; events that have an id are not repeated by it.";
-                let mut response = general(StatusCode::SERVICE_UNAVAILABLE, "Service unavailable", info);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                response
+                unavailable(&*error, general(status, "Service unavailable", info))
             }
         }
     }

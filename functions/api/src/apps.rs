@@ -94,8 +94,8 @@ pub(crate) async fn remove(
     end(&context, &parts, RemovalTarget::App(app(path)?), None).await
 }
 
-/// `DELETE /v1/apps/{app}/installations?company_id=…&user_id=…`: a user of a company has uninstalled the app. The same,
-/// for what it has of this user. With an `id`, a repeat does not end what was installed since.
+/// `DELETE /v1/apps/{app}/installations?company_id=…&user_id=…`: a user of a company has uninstalled the app, or without a
+/// user, the company has. The same, for what it has of them. With an `id`, a repeat does not end what was installed since.
 pub(crate) async fn uninstall(
     State(context): State<Arc<Context>>,
     path: AppPath,
@@ -106,13 +106,11 @@ pub(crate) async fn uninstall(
     let app = app(path)?;
     let mut wrong = FieldErrors::default();
     let company = request::id_parameter(&parts, "company_id", &mut wrong);
-    let user = request::id_parameter(&parts, "user_id", &mut wrong);
-    let by = match request::query(&parts, "id") {
-        Some(_) => request::id_parameter(&parts, "id", &mut wrong),
-        None => None,
-    };
-    match (company, user) {
-        (Some(company), Some(user)) if wrong.is_empty() => {
+    let user = request::optional_id_parameter(&parts, "user_id", &mut wrong);
+    let by = request::optional_id_parameter(&parts, "id", &mut wrong);
+    match company {
+        Some(company) if wrong.is_empty() => {
+            let user = user.unwrap_or_else(UserId::of_company);
             let target = RemovalTarget::Installation(Installation { company, app, user });
             end(&context, &parts, target, by.as_ref()).await
         }
@@ -132,7 +130,7 @@ async fn end(
     context.queues.send_removal(removal, std::time::Duration::ZERO).await?;
     let (company_id, user_id) = match &target {
         RemovalTarget::App(_) => (None, None),
-        RemovalTarget::Installation(of) => (Some(&of.company), Some(&of.user)),
+        RemovalTarget::Installation(of) => (Some(&of.company), of.user.of_somebody()),
     };
     let removed = Removed { app: target.app(), company_id, user_id };
     Ok(answer(StatusCode::ACCEPTED, &Answer::of(removed)))

@@ -1,8 +1,13 @@
 //! The HTTP API: callers keep their webhooks here, the platform reports events and says who may call.
+//!
+//! Webhooks are kept in two dialects (`pipedrive`, `epages`), each with its own requests and answers. What is done to a
+//! webhook is the same in both (`webhooks`).
 
 mod answer;
 mod apps;
+mod epages;
 mod events;
+mod pipedrive;
 mod request;
 mod tokens;
 mod webhooks;
@@ -21,11 +26,12 @@ use self::answer::{Answer, Refusal, answer};
 
 /// All routes. Lambda, the local runner and tests call this one.
 ///
-/// `/v1` and `/api/v1` are the same: OAuth clients put `/api/v1` behind the host that they are given.
+/// `/v1` and `/api/v1` are the same: OAuth clients put `/api/v1` behind the host that they are given. `/rs` is ePages' dialect,
+/// down to its refusals.
 pub fn router(context: Arc<Context>) -> Router {
     let v1 = Router::new()
-        .route("/webhooks", get(webhooks::list).post(webhooks::create))
-        .route("/webhooks/{id}", get(webhooks::read).patch(webhooks::change).delete(webhooks::remove))
+        .route("/webhooks", get(pipedrive::list).post(pipedrive::create))
+        .route("/webhooks/{id}", get(pipedrive::read).patch(pipedrive::change).delete(pipedrive::remove))
         .route("/events", post(events::report))
         .route("/tokens", get(tokens::list).post(tokens::give))
         .route("/tokens/{id}", delete(tokens::take_back))
@@ -35,6 +41,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/health", get(health))
         .nest("/v1", v1.clone())
         .nest("/api/v1", v1)
+        .merge(epages::router())
         .fallback(async || Refusal::NoSuchPath.into_response())
         .method_not_allowed_fallback(async || Refusal::Method.into_response())
         .with_state(context)

@@ -22,7 +22,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const TOKEN_BYTES_MAX: usize = 512;
 
 /// Finds out who is asking.
-pub(crate) async fn caller(context: &Context, parts: &Parts) -> Result<Caller, Refusal> {
+async fn caller(context: &Context, parts: &Parts) -> Result<Caller, Refusal> {
     let token = token(parts).filter(|token| token.len() <= TOKEN_BYTES_MAX).ok_or(Refusal::Unauthorized)?;
     let sha256 = sha256_hex(&token);
     if context.config.platform_tokens.contains(&sha256) {
@@ -33,11 +33,23 @@ pub(crate) async fn caller(context: &Context, parts: &Parts) -> Result<Caller, R
 }
 
 /// Lets somebody of a company pass.
-pub(crate) async fn member(context: &Context, parts: &Parts) -> Result<Member, Refusal> {
+async fn member(context: &Context, parts: &Parts) -> Result<Member, Refusal> {
     match caller(context, parts).await? {
         Caller::Member(member) => Ok(member),
         Caller::Platform => Err(Refusal::Scope),
     }
+}
+
+/// Lets somebody of a company pass whose token permits looking at webhooks.
+pub(crate) async fn reader(context: &Context, parts: &Parts) -> Result<Member, Refusal> {
+    let member = member(context, parts).await?;
+    if member.may_read() { Ok(member) } else { Err(Refusal::Scope) }
+}
+
+/// Lets somebody of a company pass whose token permits changing webhooks.
+pub(crate) async fn writer(context: &Context, parts: &Parts) -> Result<Member, Refusal> {
+    let member = member(context, parts).await?;
+    if member.may_write() { Ok(member) } else { Err(Refusal::Scope) }
 }
 
 /// Lets the platform pass.
@@ -87,17 +99,33 @@ pub(crate) fn id_parameter<T: FromStr<Err = InvalidId>>(
     name: &str,
     wrong: &mut FieldErrors,
 ) -> Option<T> {
-    let Some(text) = query(parts, name) else {
+    if query(parts, name).is_none() {
         wrong.add(name, "is required");
-        return None;
-    };
-    text.parse().map_err(|invalid: InvalidId| wrong.add(name, invalid.to_string())).ok()
+    }
+    optional_id_parameter(parts, name, wrong)
+}
+
+/// An id that the query may have. What is wrong with it goes to `wrong`.
+pub(crate) fn optional_id_parameter<T: FromStr<Err = InvalidId>>(
+    parts: &Parts,
+    name: &str,
+    wrong: &mut FieldErrors,
+) -> Option<T> {
+    query(parts, name)?.parse().map_err(|invalid: InvalidId| wrong.add(name, invalid.to_string())).ok()
 }
 
 /// The host that the caller knows this API by.
 pub(crate) fn host(parts: &Parts) -> Option<&str> {
     header_text(&parts.headers, header::HOST.as_str())
         .or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str))
+}
+
+/// The scheme that the caller knows this API by: behind a gateway, it is the gateway that tells.
+pub(crate) fn scheme(parts: &Parts) -> &'static str {
+    match header_text(&parts.headers, "x-forwarded-proto") {
+        Some("http") => "http",
+        _ => "https",
+    }
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -100,7 +100,8 @@ struct Taken {
 struct Shown<'a> {
     id: &'a str,
     company_id: &'a CompanyId,
-    user_id: &'a UserId,
+    /// `null` for an app's that is the whole company's.
+    user_id: Option<&'a UserId>,
     app: Option<&'a AppId>,
     admin: bool,
     scopes: &'a [Scope],
@@ -114,7 +115,7 @@ impl<'a> From<&'a Token> for Shown<'a> {
         Self {
             id: sha256,
             company_id: &member.company,
-            user_id: &member.user,
+            user_id: member.user.of_somebody(),
             app: member.app.as_ref(),
             admin: member.admin,
             scopes: &member.scopes,

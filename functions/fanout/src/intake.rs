@@ -4,7 +4,7 @@ use knockback::{
     Context,
     domain::{
         EVENT_BYTES_MAX, Event, EventDefaults, EventId, FieldErrors, Fields, Installation, RawObject,
-        RemovalTarget, Timestamp,
+        RemovalTarget, Timestamp, UserId,
     },
     queues::EventsMessage,
 };
@@ -75,10 +75,11 @@ fn read_end(body: &str) -> Result<Work, Intake> {
         fields.finish(|| Some(RemovalTarget::App(app?)))?
     } else {
         fields.require("company_id");
-        fields.require("user_id");
+        // Without a user, it is the company that had the app.
         let (company, user) = (fields.id("company_id"), fields.id("user_id"));
+        let user = user.unwrap_or_else(UserId::of_company);
         fields.finish(|| {
-            let installation = Installation { company: company?, app: app?, user: user? };
+            let installation = Installation { company: company?, app: app?, user };
             Some(RemovalTarget::Installation(installation))
         })?
     };

@@ -36,7 +36,7 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
     // One after the other, for SES has a sending rate.
     for record in batch.records {
         let message = record.message_id.unwrap_or_default();
-        // Boxed: with all its calls to AWS it is large.
+        // Boxed: what three SDKs are waited for with is large.
         match Box::pin(handle_message(context, &record.body.unwrap_or_default())).await {
             Ok(()) => continue,
             // Two copies of a message are normal.

@@ -6,7 +6,7 @@ mod lines;
 use std::{io::Write, net::SocketAddr, process::ExitCode, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use axum::Router;
+use axum::{Router, extract::Request, http::HeaderValue, middleware::map_request};
 use clap::Parser;
 use knockback::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
@@ -114,7 +114,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         // For as long as the process lives: what is in flight uses the box to the end.
         tokio::spawn(port::serve(listener, Arc::clone(&system.aws), std::future::pending()));
     }
-    let router = system.router().merge(receiver::router());
+    let router = system.router().merge(receiver::router()).layer(map_request(behind_no_gateway));
     serve(listener, router, (pumps, tickers), &mut signals).await
 }
 
@@ -175,6 +175,13 @@ async fn give_token(system: &System, token: &str) -> anyhow::Result<()> {
     // The platform's own caller has no app that could be removed.
     system.context.store.add_token(token).await?;
     Ok(())
+}
+
+/// Says what a gateway would: that here, callers come over http.
+async fn behind_no_gateway(mut request: Request) -> Request {
+    let scheme = HeaderValue::from_static("http");
+    request.headers_mut().entry("x-forwarded-proto").or_insert(scheme);
+    request
 }
 
 /// Serves until a signal comes, then finishes what is in flight. A second signal ends it at once.

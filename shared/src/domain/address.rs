@@ -32,7 +32,7 @@ pub enum Refused {
     #[error("must begin with https://")]
     Scheme,
     /// A user or a password before the host.
-    #[error("must not contain a user or password: use http_auth_user and http_auth_password")]
+    #[error("must not contain a user or password")]
     UserInfo,
     /// A name that is never a public one.
     #[error("must be a public host, not a local name")]

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, FieldErrors, Generation, Installation, UserId, Webhook, fields::Fields};
+use super::{
+    AppId, CompanyId, Dialect, FieldErrors, Generation, Installation, UserId, Webhook, fields::Fields,
+};
 
 /// A permission of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +99,11 @@ impl Member {
             && self.app == webhook.app
             && self.generation == webhook.generation
             && (self.user == webhook.owner || self.admin && self.app.is_none())
+    }
+
+    /// Whether a webhook is this caller's, and one that a client of this dialect is shown.
+    pub fn manages_in(&self, dialect: Dialect, webhook: &Webhook) -> bool {
+        webhook.dialect() == dialect && self.manages(webhook)
     }
 
     /// Whether a webhook is left over from an earlier installation of this caller's app: to them it is gone already.

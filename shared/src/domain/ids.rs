@@ -82,10 +82,18 @@ platform_id! {
     EventId
 }
 
+/// What [`UserId::of_company`] is written as.
+const OF_COMPANY: &str = "-";
+
 impl UserId {
     /// Stands for the company itself, where an app acts for no user of it, as in the ePages dialect.
     pub fn of_company() -> Self {
-        Self("-".to_owned())
+        Self(OF_COMPANY.to_owned())
+    }
+
+    /// The user, unless it stands for the company itself.
+    pub fn of_somebody(&self) -> Option<&Self> {
+        (self.0 != OF_COMPANY).then_some(self)
     }
 }
 

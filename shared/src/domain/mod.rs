@@ -9,6 +9,7 @@ mod announcement;
 mod app;
 mod attempt;
 mod caller;
+pub mod epages;
 mod event;
 mod fan_out;
 mod fields;

@@ -1,7 +1,7 @@
 //! What a caller asks for when they create a webhook (facts: Pipedrive, POST).
 
 use super::{
-    AddressPolicy, FieldErrors, Member, Objects, Pattern, Secret, URL_BYTES_MAX, UserId, Version,
+    AddressPolicy, FieldErrors, Member, Objects, Pattern, Refused, Secret, URL_BYTES_MAX, UserId, Version,
     fields::Fields,
 };
 
@@ -35,6 +35,8 @@ pub struct Subscription {
     pub http_auth_user: Option<String>,
     /// HTTP Basic password.
     pub http_auth_password: Option<Secret>,
+    /// Whether it is switched on from the first.
+    pub enabled: bool,
 }
 
 impl Subscription {
@@ -69,6 +71,7 @@ impl Subscription {
                 user: user?,
                 http_auth_user,
                 http_auth_password,
+                enabled: true,
             })
         })
     }
@@ -76,7 +79,7 @@ impl Subscription {
 
 impl Target {
     /// The complaint about a URL whose name leads to `reason`.
-    pub fn unreachable(reason: &super::Refused) -> FieldErrors {
+    pub fn unreachable(reason: &Refused) -> FieldErrors {
         let mut errors = FieldErrors::of("subscription_url", BAD_URL);
         errors.add("subscription_url", reason.to_string());
         errors
@@ -85,15 +88,30 @@ impl Target {
 
 /// Where to; `None` if that is left out or wrong.
 pub(super) fn target(fields: &mut Fields<'_>, addresses: &AddressPolicy) -> Option<Target> {
-    let url = fields.text("subscription_url", URL_BYTES_MAX)?;
-    match addresses.check_url(&url) {
-        Ok(checked) => Some(Target { url, host: checked.host_str()?.to_owned() }),
+    match checked(fields, "subscription_url", addresses)? {
+        Ok(target) => Some(target),
         Err(reason) => {
             fields.refuse("subscription_url", BAD_URL);
             fields.refuse("subscription_url", reason.to_string());
+            if reason == Refused::UserInfo {
+                fields.refuse("subscription_url", "use http_auth_user and http_auth_password");
+            }
             None
         }
     }
+}
+
+/// The URL in a field, or why a webhook must not have it; `None` if it is left out or no text.
+pub(super) fn checked(
+    fields: &mut Fields<'_>,
+    name: &str,
+    addresses: &AddressPolicy,
+) -> Option<Result<Target, Refused>> {
+    let url = fields.text(name, URL_BYTES_MAX)?;
+    let host = addresses
+        .check_url(&url)
+        .and_then(|checked| checked.host_str().map(str::to_owned).ok_or(Refused::NotAUrl));
+    Some(host.map(|host| Target { url, host }))
 }
 
 /// HTTP Basic user and password, as far as they are given.

@@ -1,0 +1,61 @@
+//! Refusals in the shape of ePages.
+
+use axum::response::{IntoResponse, Response};
+use knockback::domain::FieldErrors;
+use serde::Serialize;
+
+use crate::answer::{Refusal, answer, unavailable};
+
+/// Why a request is not done, as ePages' clients read it.
+#[derive(Debug)]
+pub(super) struct Problem(pub(super) Refusal);
+
+impl<E: Into<Refusal>> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    message: String,
+    status: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self(refusal) = self;
+        let status = match &refusal {
+            // The dialect has no 401.
+            Refusal::Unauthorized => Refusal::Scope.status(),
+            other => other.status(),
+        };
+        let message = message(&refusal);
+        let response = answer(status, &Shown { message, status: status.as_str().to_owned() });
+        match refusal {
+            Refusal::Unavailable(error) => unavailable(&*error, response),
+            _ => response,
+        }
+    }
+}
+
+fn message(refusal: &Refusal) -> String {
+    let text = match refusal {
+        Refusal::Unauthorized | Refusal::Scope | Refusal::Forbidden => {
+            "Please send the token of the app's installation in this shop, as Authorization: Bearer, that permits this call."
+        }
+        Refusal::NotFound(_) => "There is no such webhook of this app.",
+        Refusal::NoSuchPath => "There is nothing at this path.",
+        Refusal::Method => "This path does not take this method.",
+        Refusal::Fields(errors) | Refusal::TooLarge(errors) => return sentence(errors),
+        Refusal::QuotaReached => "Delete a webhook before you create another one.",
+        Refusal::Unavailable(_) => "Nothing is wrong with the request. Please send it again.",
+    };
+    text.to_owned()
+}
+
+/// Every field that is wrong, and why.
+fn sentence(errors: &FieldErrors) -> String {
+    let fields = errors.by_field().iter().map(|(field, reasons)| format!("{field} {}", reasons.join(", ")));
+    fields.collect::<Vec<_>>().join("; ")
+}

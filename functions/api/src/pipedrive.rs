@@ -1,0 +1,148 @@
+//! Webhooks, as Pipedrive's clients manage them (facts: Pipedrive, Management API).
+
+mod shown;
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use knockback::{
+    Context,
+    domain::{AddressPolicy, Amendment, Dialect, FieldErrors, Member, Subscription, Target},
+    store::StoredWebhook,
+};
+
+use self::shown::Shown;
+use crate::{
+    answer::{Answer, Refusal, answer},
+    request,
+    webhooks::{self, addresses, check_managed},
+};
+
+/// The most webhooks that a caller can ask for at once.
+const LIMIT_MAX: usize = 500;
+
+/// The most webhooks for a caller who asks for no number. The dialect's clients know no cursor and expect all; more than
+/// this would not fit into an answer of Lambda's.
+const UNLIMITED_MAX: usize = 5000;
+
+type IdPath = Result<Path<String>, PathRejection>;
+
+/// `GET /v1/webhooks`: those of this dialect that the caller manages.
+pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let member = request::reader(&context, &parts).await?;
+    let limit = request::parameter(&parts, "limit", "must be from 1 to 500", |limit| {
+        (1..=LIMIT_MAX).contains(limit)
+    })?;
+    let after = request::parameter(&parts, "cursor", "must be one that an answer gave", |_| true)?;
+    let limit = limit.unwrap_or(UNLIMITED_MAX);
+    let shown_here = |webhook: &_| member.manages_in(Dialect::Pipedrive, webhook);
+    let page = context.store.webhooks(&member.company, after, limit, shown_here).await?;
+    let now = context.now();
+    let data: Vec<_> = page.webhooks.iter().map(|webhook| Shown::new(webhook, now)).collect();
+    let next = page.next.map(|next| next.to_string());
+    Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(data)).continued_at(next)))
+}
+
+/// `POST /v1/webhooks`: creates one.
+pub(crate) async fn create(
+    State(context): State<Arc<Context>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let member = request::writer(&context, &parts).await?;
+    let subscription = read_subscription(&context, &parts, body, &member).await?;
+    let id = context.store.next_webhook_id().await?;
+    let (webhook, signing_secret) = webhooks::create(&context, id, member, subscription).await?;
+    let shown = Shown::with_signing_secret(&webhook, signing_secret, context.now());
+    Ok(answer(StatusCode::CREATED, &Answer::of_webhooks(Some(shown))))
+}
+
+async fn read_subscription(
+    context: &Context,
+    parts: &Parts,
+    body: Body,
+    member: &Member,
+) -> Result<Subscription, Refusal> {
+    let addresses = addresses(context, parts);
+    let subscription =
+        Subscription::parse(&request::body(body).await?, member, &addresses, &context.config.objects)?;
+    if member.company.as_number().is_none() || member.user.as_number().is_none() {
+        return Err(
+            FieldErrors::of("api_token", "must be of a company and a user whose ids are integers").into()
+        );
+    }
+    check_target(&subscription.target, &addresses).await?;
+    Ok(subscription)
+}
+
+async fn check_target(target: &Target, addresses: &AddressPolicy) -> Result<(), Refusal> {
+    match webhooks::refused(target, addresses).await {
+        Some(refused) => Err(Target::unreachable(&refused).into()),
+        None => Ok(()),
+    }
+}
+
+/// `GET /v1/webhooks/{id}`: shows one, with how it fares at this moment. One that was removed is shown for a week, with why.
+pub(crate) async fn read(
+    State(context): State<Arc<Context>>,
+    id: IdPath,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let member = request::reader(&context, &parts).await?;
+    let StoredWebhook { webhook, .. } = find(&context, &member, id).await?;
+    if !member.manages(&webhook) {
+        return Err(Refusal::Forbidden);
+    }
+    let last = context.store.last_end(&webhook.company, webhook.id).await?;
+    let shown = Shown::with_health(&webhook, last.as_ref(), context.now());
+    Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(shown))))
+}
+
+/// `PATCH /v1/webhooks/{id}`: changes one, with the checks of creation.
+pub(crate) async fn change(
+    State(context): State<Arc<Context>>,
+    id: IdPath,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let member = request::writer(&context, &parts).await?;
+    let read = find(&context, &member, id).await?;
+    let body = request::body(body).await?;
+    check_managed(&member, &read.webhook)?;
+    let addresses = addresses(&context, &parts);
+    let version = read.webhook.pattern.version;
+    let amendment = Amendment::parse(&body, version, &addresses, &context.config.objects)?;
+    if let Some(target) = &amendment.target {
+        check_target(target, &addresses).await?;
+    }
+    let changed = webhooks::change(&context, &member, read, &amendment).await?;
+    let last = context.store.last_end(&changed.company, changed.id).await?;
+    let shown = Shown::with_health(&changed, last.as_ref(), context.now());
+    Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(shown))))
+}
+
+/// `DELETE /v1/webhooks/{id}`: removes one. Once it is answered, no attempt starts.
+pub(crate) async fn remove(
+    State(context): State<Arc<Context>>,
+    id: IdPath,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let member = request::writer(&context, &parts).await?;
+    let read = find(&context, &member, id).await?;
+    webhooks::remove(&context, &member, read).await?;
+    Ok(answer(StatusCode::OK, &Answer::<()>::of_webhooks(None)))
+}
+
+/// The webhook that a path names, in either dialect's way, removed ones included.
+async fn find(context: &Context, member: &Member, id: IdPath) -> Result<StoredWebhook, Refusal> {
+    let id = id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Refusal::NotFound("id"))?;
+    webhooks::find(context, member, id).await?.ok_or(Refusal::NotFound("id"))
+}
