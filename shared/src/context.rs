@@ -74,7 +74,7 @@ impl Context {
         );
         let queues = Queues::new(aws_sdk_sqs::Client::new(sdk), config.queues.clone());
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
-        let mail = config.mail_from.as_ref().map(|from| Mailer::new(aws_sdk_sesv2::Client::new(sdk), from));
+        let mail = config.mail_from.as_ref().map(|from| Mailer::new(sdk, from));
         let key_ring = KeyRing::parse(&config.key_ring.0, Arc::clone(&entropy))?;
         Ok(Self { config, store, queues, bus, mail, key_ring, clock, entropy })
     }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sesv2::{
     Client,
     error::{BuildError, ProvideErrorMetadata},
@@ -13,7 +14,7 @@ use aws_sdk_sesv2::{
 
 use crate::domain::Mail;
 
-/// How long SES may take, repeats included: ten mails, one after the other, fit into the time that notify has.
+/// How long SES may take: ten mails, one after the other, fit into the time that notify has.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Sends mail from one address.
@@ -54,9 +55,14 @@ pub enum MailError {
 }
 
 impl Mailer {
-    /// Sends from this address.
-    pub fn new(client: Client, from: impl Into<String>) -> Self {
-        Self { client, from: from.into() }
+    /// Sends from this address. The SDK makes no call again by itself: SES may have the mail of the first one, and what was
+    /// not sent is tried again by the queue.
+    pub fn new(sdk: &SdkConfig, from: impl Into<String>) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(SEND_TIMEOUT).build();
+        let config = aws_sdk_sesv2::config::Builder::from(sdk)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts);
+        Self { client: Client::from_conf(config.build()), from: from.into() }
     }
 
     /// Sends a mail; answers with the id that SES gives it.

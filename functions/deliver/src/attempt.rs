@@ -146,16 +146,16 @@ async fn write_failure(
     let mut current = due.current.lock().await;
     let mut webhook = Some(current.clone());
     for round in 0..TRIES {
-        let after = webhook.as_ref().map_or_else(AfterFailure::default, |read| {
-            after_failure(policy, &read.webhook, message.attempt, end)
-        });
+        let after = webhook
+            .as_ref()
+            .map_or_else(AfterFailure::default, |read| after_failure(policy, &read.webhook, &due.turn, end));
         let retry_due = after.retry.map(|retry| retry.due);
         let record = FailureRecord {
             attempt: &attempt(AttemptState::Failed(end.clone(), retry_due)),
             owner: due.owner.as_deref(),
             webhook: webhook.as_ref(),
             after: &after,
-            held: due.held,
+            held: due.turn.held,
         };
         match context.store.write_failure(&record, end.ended_at).await? {
             Failed::Written => {

@@ -18,7 +18,7 @@ use futures_util::{
 use knockback::{
     Context,
     bus::tell_due,
-    domain::Timestamp,
+    domain::{Dialect, Timestamp},
     queues::{AnnouncementMessage, DeliveryMessage},
     sender::Sender,
     store::{Attempt, AttemptKey, Batch},
@@ -77,7 +77,11 @@ async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
         wanted.want_webhook(&message.company, message.webhook);
         wanted.want_attempt(&message.key());
         if let Some(installation) = &message.installation {
-            wanted.want_app(installation);
+            match message.webhook.dialect() {
+                Dialect::Pipedrive => wanted.want_installed(installation),
+                // It has holds.
+                Dialect::Epages => wanted.want_app(installation),
+            }
         }
         if message.event.is_none() {
             wanted.want_event(&message.company, &message.event_id);

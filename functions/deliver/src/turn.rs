@@ -60,8 +60,7 @@ pub(crate) struct Due<'a> {
     pub(crate) current: &'a Mutex<StoredWebhook>,
     /// The app of an application webhook.
     pub(crate) app: Option<KnownApp>,
-    /// Whether the delivery has waited for a hold.
-    pub(crate) held: bool,
+    pub(crate) turn: GateTurn,
     pub(crate) event: &'a Event,
     /// Who has claimed it; an original on the healthy path has no item, and nobody to claim it from.
     pub(crate) owner: Option<String>,
@@ -132,7 +131,7 @@ async fn try_turn(
     match gate(webhook.as_ref(), app_state, &turn, now) {
         Gate::Deliver => match (webhook.zip(current), event) {
             (Some((webhook, current)), Some(event)) => {
-                begun.make(Due { message, webhook, current, app, held, event, owner: None }).await
+                begun.make(Due { message, webhook, current, app, turn, event, owner: None }).await
             }
             (Some(_), None) => begun.drop(DropReason::Expired).await,
             (None, _) => begun.drop(DropReason::Removed).await,

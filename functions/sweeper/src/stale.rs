@@ -10,7 +10,7 @@ use knockback::{
 
 use crate::{Run, SweepError, Swept};
 
-/// How many webhooks are deleted at once.
+/// How many webhooks are seen to at once.
 const AT_ONCE: usize = 10;
 
 pub(crate) async fn sweep(run: &Run<'_>) -> Result<Swept, SweepError> {
@@ -83,7 +83,7 @@ async fn look_at_one(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, Stor
             if !store.write_health_telling(&webhook, &health, &[announcement], now).await? {
                 return Ok(false);
             }
-            announce(run.context, &webhook.webhook, &[announcement]).await;
+            announce(run.context, &webhook.with_health(*health).webhook, &[announcement]).await;
             Ok(true)
         }
         Staleness::Stale => delete(run, webhook).await,

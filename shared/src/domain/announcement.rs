@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppId, CompanyId, Timestamp, UserId, Webhook, WebhookId, ids::hashed_uuid, webhook::RemoveReason,
+    AppId, CompanyId, Health, Timestamp, UserId, Webhook, WebhookId, ids::hashed_uuid, webhook::RemoveReason,
 };
 
 /// A change of a webhook's state that the platform is told of. It is kept until the bus has it.
@@ -80,8 +80,8 @@ pub struct Detail<'a> {
     webhook_id: WebhookId,
     r#type: &'static str,
     app: Option<&'a AppId>,
-    owner_id: &'a UserId,
-    user_id: &'a UserId,
+    owner_id: Option<&'a UserId>,
+    user_id: Option<&'a UserId>,
     name: Option<&'a str>,
     event_action: &'a str,
     event_object: &'a str,
@@ -107,7 +107,10 @@ impl Announcement {
     pub fn holds(&self, webhook: &Webhook) -> bool {
         match self.change {
             Change::Banned { .. } | Change::Deactivated { .. } | Change::Deleted { .. } => true,
-            Change::Expiring { .. } => webhook.removed_at.is_none() && webhook.health.failing_since.is_some(),
+            Change::Expiring { .. } => {
+                let Health { failing_since, expiry_told_for, .. } = &webhook.health;
+                webhook.removed_at.is_none() && failing_since.is_some() && failing_since == expiry_told_for
+            }
             Change::Reactivated => {
                 webhook.removed_at.is_none() && webhook.health.banned_until >= Some(self.at)
             }
@@ -124,8 +127,8 @@ impl Announcement {
             webhook_id: webhook.id,
             r#type: webhook.kind(),
             app: webhook.app.as_ref(),
-            owner_id: &webhook.owner,
-            user_id: &webhook.user,
+            owner_id: webhook.owner.of_somebody(),
+            user_id: webhook.user.of_somebody(),
             name: webhook.name.as_deref(),
             event_action: &webhook.pattern.action,
             event_object: &webhook.pattern.object,
@@ -192,6 +195,9 @@ mod tests {
         let mut webhook = webhook("1", "10", None);
         let expiring = Announcement { at: at(100), change: Change::Expiring { expires_at: at(200) } };
         assert!(!expiring.holds(&webhook));
+        webhook.health.expiry_told_for = Some(at(1));
+        webhook.health.failing_since = Some(at(90));
+        assert!(!expiring.holds(&webhook), "it fails anew, and will be deleted later");
         webhook.health.failing_since = Some(at(1));
         assert!(expiring.holds(&webhook));
         webhook.removed_at = Some(at(50));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Announcement, Change, Exhaustion, Health, Policy, Timestamp, Webhook};
+use super::{Announcement, Change, Exhaustion, Health, Policy, Timestamp, Turn, Webhook};
 
 /// How long an attempt belongs to who has started it: longer than a function runs, and a little less than the visibility
 /// timeout of the queues that deliver reads, so that whoever gets the message again may take the attempt over.
@@ -98,13 +98,8 @@ pub struct AfterFailure {
 /// Only an original adds a strike, and none that ended before the end of a ban: whatever order ends are written in, a
 /// ban is earned once. The strike that makes the policy's number begins it. A retry's delay counts from the end of the
 /// failed attempt. Nothing follows for a webhook that is removed, except that it goes on telling its app so.
-pub fn after_failure(
-    policy: &Policy,
-    webhook: &Webhook,
-    number: AttemptNumber,
-    end: &AttemptEnd,
-) -> AfterFailure {
-    let at = end.ended_at;
+pub fn after_failure(policy: &Policy, webhook: &Webhook, turn: &Turn, end: &AttemptEnd) -> AfterFailure {
+    let (number, at) = (turn.number, end.ended_at);
     let delay = usize::try_from(number.as_number() - 1).ok().and_then(|index| policy.retries.get(index));
     let retry = delay.map(|delay| Retry { number: number.next(), due: at + *delay });
     let (none, health) = (Vec::new(), &webhook.health);
@@ -114,7 +109,9 @@ pub fn after_failure(
     }
     let ban =
         policy.ban.filter(|_| number.is_original() && health.banned_until.is_none_or(|until| until <= at));
-    let deactivates = retry.is_none() && policy.exhaustion == Exhaustion::Deactivate && webhook.enabled;
+    // What failed before a webhook was switched on again says nothing of it as it is.
+    let is_meant = webhook.enabled && !webhook.has_ended(turn.accepted_at);
+    let deactivates = retry.is_none() && policy.exhaustion == Exhaustion::Deactivate && is_meant;
     let failing_since = failing_since(health, at);
     let noted = health.last_failure_at.is_some_and(|last| at.since(last) < FAILURE_NOTED_EVERY);
     if ban.is_none() && !deactivates && noted && failing_since == health.failing_since {
@@ -215,10 +212,15 @@ mod tests {
         AttemptNumber::new(number).expect("from 1")
     }
 
+    /// The turn of an attempt of an event from long ago.
+    fn turn(n: u32) -> Turn {
+        Turn { number: number(n), accepted_at: at(0), held: false }
+    }
+
     #[test]
     fn retries_come_3_30_and_150_seconds_after_the_end_of_the_failure_before() {
         let webhook = faring(&Health::default());
-        let due = |n| after_failure(&policy(), &webhook, number(n), &failure(1000)).retry;
+        let due = |n| after_failure(&policy(), &webhook, &turn(n), &failure(1000)).retry;
         assert_eq!(due(1), Some(Retry { number: number(2), due: at(1003) }));
         assert_eq!(due(2), Some(Retry { number: number(3), due: at(1030) }));
         assert_eq!(due(3), Some(Retry { number: number(4), due: at(1150) }));
@@ -232,7 +234,7 @@ mod tests {
         let mut webhook = faring(&Health::default());
         let (mut now, mut times) = (0, Vec::new());
         for n in 1..=11 {
-            let after = after_failure(&policy, &webhook, number(n), &failure(now));
+            let after = after_failure(&policy, &webhook, &turn(n), &failure(now));
             assert!(!after.deactivates && after.announcements.is_empty());
             let retry = after.retry.expect("a retry");
             assert_eq!(retry.number, number(n + 1));
@@ -240,16 +242,19 @@ mod tests {
             now = retry.due.as_secs();
         }
         assert_eq!(times, [60, 180, 300, 600, 900, 1800, 3600, 7200, 21_600, 50_400, 86_400]);
-        let last = after_failure(&policy, &webhook, number(12), &failure(now));
+        let last = after_failure(&policy, &webhook, &turn(12), &failure(now));
         assert_eq!((last.retry, last.deactivates), (None, true));
         let told = Announcement { at: at(now), change: Change::Deactivated { status: Some(500) } };
         assert_eq!(last.announcements, [told]);
         webhook.switch(false, at(now));
-        let again = after_failure(&policy, &webhook, number(12), &failure(now + 1));
+        let again = after_failure(&policy, &webhook, &turn(12), &failure(now + 1));
         assert_eq!((again.deactivates, again.announcements), (false, Vec::new()));
         webhook.health.last_failure_at = Some(at(now));
-        webhook.enabled = true;
-        let again = after_failure(&policy, &webhook, number(12), &failure(now + 1));
+        webhook.switch(true, at(now + 1));
+        let late = after_failure(&policy, &webhook, &turn(12), &failure(now + 1));
+        assert!(!late.deactivates, "it was under way when the webhook was deactivated and revived");
+        webhook.switched_off_at = None;
+        let again = after_failure(&policy, &webhook, &turn(12), &failure(now + 1));
         assert!(again.deactivates && again.health.is_some(), "however lately a failure was noted");
     }
 
@@ -258,7 +263,7 @@ mod tests {
         let policy = Policies::default().epages;
         let mut removed = faring(&Health::default());
         (removed.removed_at, removed.remove_reason) = (Some(at(1)), Some(RemoveReason::AppUninstalled));
-        let after = |webhook: &Webhook, n| after_failure(&policy, webhook, number(n), &failure(10));
+        let after = |webhook: &Webhook, n| after_failure(&policy, webhook, &turn(n), &failure(10));
         assert_eq!((after(&removed, 1).retry, after(&removed, 1).health), (None, None));
         removed.pattern = Pattern::of_event_type("APP_UNINSTALL").expect("an event type");
         assert_eq!(after(&removed, 1).retry, Some(Retry { number: number(2), due: at(70) }));
@@ -266,9 +271,7 @@ mod tests {
     }
 
     fn strike(health: &Health, secs: i64) -> Health {
-        after_failure(&policy(), &faring(health), AttemptNumber::ORIGINAL, &failure(secs))
-            .health
-            .unwrap_or(health.clone())
+        after_failure(&policy(), &faring(health), &turn(1), &failure(secs)).health.unwrap_or(health.clone())
     }
 
     #[test]
@@ -291,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_failed_retry_adds_no_strike() {
-        let after = after_failure(&policy(), &faring(&Health::default()), number(2), &failure(5))
+        let after = after_failure(&policy(), &faring(&Health::default()), &turn(2), &failure(5))
             .health
             .expect("news");
         assert_eq!((after.strikes, after.failing_since), (0, Some(at(5))));
@@ -312,7 +315,7 @@ mod tests {
         let failing =
             Health { last_success_at: Some(at(10)), failing_since: Some(at(20)), ..Health::default() };
         let since = |secs| {
-            let after = after_failure(&policy(), &faring(&failing), number(2), &failure(secs)).health;
+            let after = after_failure(&policy(), &faring(&failing), &turn(2), &failure(secs)).health;
             after.unwrap_or(failing.clone()).failing_since
         };
         assert_eq!(
@@ -330,10 +333,7 @@ mod tests {
         for _ in 0..10 {
             health = strike(&health, 100);
         }
-        assert_eq!(
-            after_failure(&policy(), &faring(&health), AttemptNumber::ORIGINAL, &failure(99)).health,
-            None
-        );
+        assert_eq!(after_failure(&policy(), &faring(&health), &turn(1), &failure(99)).health, None);
     }
 
     #[test]
@@ -343,16 +343,14 @@ mod tests {
             health = strike(&health, 100);
         }
         let lenient = Policies::default().with("pipedrive.strikes=20").expect("a policy").pipedrive;
-        let after = after_failure(&lenient, &faring(&health), AttemptNumber::ORIGINAL, &failure(5000))
-            .health
-            .expect("news");
+        let after = after_failure(&lenient, &faring(&health), &turn(1), &failure(5000)).health.expect("news");
         assert_eq!((after.strikes, after.ban_earned), (1, false));
     }
 
     #[test]
     fn of_failures_that_say_nothing_new_one_a_minute_is_written() {
         let failing = strike(&Health::default(), 100);
-        let retry = |secs| after_failure(&policy(), &faring(&failing), number(2), &failure(secs));
+        let retry = |secs| after_failure(&policy(), &faring(&failing), &turn(2), &failure(secs));
         assert_eq!(retry(159).health, None);
         assert_eq!(
             retry(159).retry,
@@ -372,7 +370,7 @@ mod tests {
                 health = if ok {
                     after_success(&health, &success(secs)).unwrap_or(health)
                 } else {
-                    after_failure(&policy(), &faring(&health), number(2), &failure(secs)).health.unwrap_or(health)
+                    after_failure(&policy(), &faring(&health), &turn(2), &failure(secs)).health.unwrap_or(health)
                 };
                 if let (Some(since), Some(last)) = (health.failing_since, health.last_success_at) {
                     prop_assert!(since >= last);

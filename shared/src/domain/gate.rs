@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptNumber, Hold, Installed, Timestamp, Webhook};
+use super::{AttemptNumber, Dialect, Hold, Installed, Timestamp, Webhook};
 
 /// Why a delivery ends without another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,10 +71,11 @@ pub fn gate(webhook: Option<&Webhook>, app: Option<AppState>, turn: &Turn, now: 
     let Some(webhook) = webhook.filter(|webhook| stands(webhook, app)) else {
         return Gate::Drop(DropReason::Removed);
     };
-    if !webhook.enabled || webhook.switched_off_at > Some(turn.accepted_at) {
+    if !webhook.enabled || webhook.has_ended(turn.accepted_at) {
         return Gate::Drop(DropReason::Inactive);
     }
-    if let Some(hold) = app.and_then(|app| app.hold).filter(|hold| !turn.held && hold.is_on(now)) {
+    let hold = app.and_then(|app| app.hold).filter(|_| webhook.dialect() == Dialect::Epages);
+    if let Some(hold) = hold.filter(|hold| !turn.held && hold.is_on(now)) {
         return Gate::Hold(hold.until);
     }
     if !turn.number.is_original() {
@@ -173,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_hold_delays_every_attempt_once() {
-        let webhook = webhook("1", "10", Some("app"));
+        let mut webhook = webhook("1", "10", Some("app"));
+        webhook.pattern = Pattern::of_event_type("ORDER_CREATE").expect("an event type");
         let held = AppState { hold: Some(Hold { from: at(10), until: at(70) }), ..app(0, 0) };
         for n in [1, 2] {
             let gate = |held_before, now| {
@@ -182,6 +184,9 @@ mod tests {
             assert_eq!((gate(false, 69), gate(false, 70)), (Gate::Hold(at(70)), Gate::Deliver));
             assert_eq!(gate(true, 69), Gate::Deliver, "nobody starves behind a neighbour's dead URL");
         }
+        webhook.pattern = super::super::test_values::webhook("1", "10", None).pattern;
+        let gate = gate(Some(&webhook), Some(held), &turn(1, 5), at(69));
+        assert_eq!(gate, Gate::Deliver, "the other dialect has no hold");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::Timestamp;
+use super::{Dialect, Timestamp};
 
 /// The longest id that a platform may give to something, in bytes.
 pub const ID_BYTES_MAX: usize = 64;
@@ -156,6 +156,14 @@ impl WebhookId {
     /// A webhook named by these random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self::Uuid(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
+    /// The dialect that names its webhooks so.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Number(_) => Dialect::Pipedrive,
+            Self::Uuid(_) => Dialect::Epages,
+        }
     }
 
     /// A number that is another for most webhooks, to spread them by.

@@ -115,6 +115,11 @@ impl Webhook {
         self.enabled = on;
     }
 
+    /// Whether what was accepted then has ended, for the webhook was switched off since.
+    pub fn has_ended(&self, accepted_at: Timestamp) -> bool {
+        self.switched_off_at > Some(accepted_at)
+    }
+
     /// Whether it still tells its app that it was uninstalled.
     pub fn is_farewell(&self) -> bool {
         let goes_with_app = matches!(self.remove_reason, None | Some(RemoveReason::AppUninstalled));

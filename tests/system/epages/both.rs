@@ -70,3 +70,19 @@ async fn an_event_for_certain_users_reaches_no_app_that_acts_for_none() {
     world.run_to_rest().await;
     assert_eq!((of_shop.received().len(), of_user.received().len()), (1, 2));
 }
+
+#[tokio::test]
+async fn a_hold_of_one_dialect_delays_nothing_of_the_other_in_the_same_app() {
+    let world = World::new().await;
+    let (pipedrive, epages) = (world.receiver().await, world.receiver().await);
+    epages.answers(500);
+    world.shop_app("1", "mailer").await;
+    let app = world.token(json!({"company_id": "1", "user_id": "10", "app": "mailer"})).await;
+    world.subscribe(&app, &pipedrive.url(), json!({"event_object": "product"})).await;
+    world.hook(&app, "1", &epages.url(), "PRODUCT_UPDATE").await;
+    for _ in 0..2 {
+        world.report(json!({"object": "product"})).await;
+        world.run_for(Duration::from_secs(10)).await;
+    }
+    assert_eq!((pipedrive.times(), epages.times()), (vec![0, 10_000], vec![0]));
+}

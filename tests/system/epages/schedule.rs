@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use knockback::domain::Policies;
 use serde_json::{Value, json};
 use tests::{Receiver, World};
 
@@ -22,7 +23,11 @@ struct Dead {
 
 /// A webhook whose receiver answers 503, from now on and for ever.
 async fn dead() -> Dead {
-    let world = World::new().await;
+    dead_with(Policies::default()).await
+}
+
+async fn dead_with(policies: Policies) -> Dead {
+    let world = World::with(policies, None).await;
     world.listen().await;
     let receiver = world.receiver().await;
     receiver.answers(503);
@@ -41,6 +46,7 @@ impl Dead {
         let told = world.announced();
         assert_eq!(told.iter().filter(|told| told.kind == "webhook.deactivated").count(), 1, "{told:?}");
         assert_eq!(told[0].detail["last_http_status"], 503);
+        assert_eq!((&told[0].detail["owner_id"], &told[0].detail["app"]), (&Value::Null, &json!("mailer")));
         assert!(told.iter().all(|again| again.detail["id"] == told[0].detail["id"]));
         let mails = world.system.aws.mails();
         assert_eq!(mails.len(), 1, "{mails:?}");
@@ -111,4 +117,59 @@ async fn with_a_message_lost_at_each_wait_it_is_still_12_attempts_and_one_mail()
         );
     }
     dead.check_deactivated().await;
+}
+
+/// One retry after 10 s, and no holds.
+fn brief() -> Policies {
+    Policies::default().with("epages.retries=10s epages.hold=0s").expect("a policy")
+}
+
+#[tokio::test]
+async fn a_revived_webhook_gets_what_happens_from_then_on_and_nothing_that_was_pending() {
+    let Dead { world, receiver, token, hook } = dead_with(brief()).await;
+    report_order(&world, "A-1").await;
+    world.run_for(Duration::from_secs(5)).await;
+    report_order(&world, "A-2").await;
+    world.run_for(Duration::from_secs(7)).await;
+    assert_eq!(world.read_hook(&token, "DemoShop", &hook).await["active"], json!(false));
+    report_order(&world, "A-3").await;
+    world.run_for(Duration::from_secs(1)).await;
+    let revived = world.switch_hook(&token, "DemoShop", &hook, true).await;
+    assert_eq!(revived["active"], json!(true));
+    receiver.answers(200);
+    report_order(&world, "A-4").await;
+    world.run_to_rest().await;
+    assert_eq!(receiver.times(), [0, 5000, 10_000, 13_000]);
+    assert!(receiver.received()[3].text().contains("/orders/A-4"));
+    let attempts = world.hook_attempts("DemoShop", &hook).await;
+    let ends: Vec<_> = attempts.iter().filter_map(|attempt| attempt["state"].as_str()).collect();
+    assert_eq!(ends, ["failed", "failed", "failed", "dropped", "succeeded"]);
+    assert_eq!(world.system.aws.mails().len(), 1);
+    assert_eq!(world.read_hook(&token, "DemoShop", &hook).await["active"], json!(true));
+}
+
+#[tokio::test]
+async fn two_deliveries_that_are_used_up_at_once_deactivate_the_webhook_once() {
+    let Dead { world, token, hook, .. } = dead_with(brief()).await;
+    for id in ["A-1", "A-2"] {
+        report_order(&world, id).await;
+    }
+    world.settle().await;
+    world.clock.advance(Duration::from_secs(10));
+    let messages = world.receive("RetriesQueue");
+    let (one, two) = messages.split_at(1);
+    assert_eq!((one.len(), two.len()), (1, 1));
+    let (first, second) = tokio::join!(world.invoke("RetriesQueue", one), world.invoke("RetriesQueue", two));
+    assert!(first.is_empty() && second.is_empty());
+    world.delete("RetriesQueue", &messages);
+    world.run_to_rest().await;
+    let attempts = world.hook_attempts("DemoShop", &hook).await;
+    assert!(
+        attempts.len() == 4 && attempts.iter().all(|attempt| attempt["state"] == "failed"),
+        "{attempts:?}"
+    );
+    let told: Vec<_> = world.announced().into_iter().map(|told| told.kind).collect();
+    assert_eq!(told, ["webhook.deactivated"]);
+    assert_eq!(world.system.aws.mails().len(), 1);
+    assert_eq!(world.read_hook(&token, "DemoShop", &hook).await["active"], json!(false));
 }

@@ -131,3 +131,21 @@ async fn only_an_uninstall_tells_it_and_only_to_who_asks_for_it() {
     world.run_to_rest().await;
     assert!(receiver.received().is_empty(), "a removed app stops at once");
 }
+
+#[tokio::test]
+async fn who_dies_between_the_news_and_the_end_of_the_webhook_sends_the_news_once() {
+    const WRITES: &str = "DynamoDB_20120810.TransactWriteItems";
+    let Installed { world, receiver, farewell, .. } = installed().await;
+    uninstall(&world).await;
+    world.system.aws.refuse(WRITES);
+    world.settle().await;
+    assert_eq!(event_types(&receiver), ["APP_UNINSTALL"], "it is sent before the webhook goes");
+    world.system.aws.permit(WRITES);
+    world.run_to_rest().await;
+    assert_eq!(event_types(&receiver), ["APP_UNINSTALL"]);
+    assert_eq!(world.hook_attempts("DemoShop", &farewell).await.len(), 1);
+    let items = world.items().await;
+    let left =
+        items.iter().filter(|item| item["webhook"].is_object() && item["webhook"]["removed_at"].is_null());
+    assert_eq!(left.count(), 0);
+}

@@ -58,7 +58,7 @@ impl Letter {
                 format!("{named} is deactivated"),
                 format!(
                     "{named} of {company} is deactivated, for the last retry of a delivery has failed. What happens \
-                     until it is switched on again is not delivered to it, nor will it be later."
+                     until it is switched on again is not delivered to it."
                 ),
                 ("Deactivated", notice.at),
                 format!("Mend the endpoint: it {answers}. Then switch the webhook on again:"),

@@ -163,7 +163,7 @@ fn a_deactivated_webhook_is_switched_on_again() {
     assert_eq!(mail.subject, "Webhook 73CA6C8C-60E3-4B78-AE37-0491EBE57AF8 is deactivated");
     let expected = "\
 Webhook 73CA6C8C-60E3-4B78-AE37-0491EBE57AF8 of shop DemoShop is deactivated, for the last retry of a delivery has \
-failed. What happens until it is switched on again is not delivered to it, nor will it be later.
+failed. What happens until it is switched on again is not delivered to it.
 
 Webhook: 73CA6C8C-60E3-4B78-AE37-0491EBE57AF8
 Belongs to: shop DemoShop
