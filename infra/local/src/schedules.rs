@@ -143,10 +143,7 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use knockback::{
-        clock::{SystemEntropy, VirtualClock},
-        domain::{AddressPolicy, Objects, Policies, Secret},
-    };
+    use knockback::clock::{SystemEntropy, VirtualClock};
     use serde_json::Value;
     use tokio::sync::{Semaphore, mpsc};
 
@@ -209,15 +206,7 @@ mod tests {
             )
         });
         let function = "\n  Absent:\n    Type: AWS::Serverless::Function\n    Properties:\n      Events:\n";
-        let settings = Settings {
-            platform_token_sha256: "0".repeat(64),
-            key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
-            objects: Objects::default(),
-            policies: Policies::default(),
-            addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
-            host: "knockback.test".to_owned(),
-            mail_from: None,
-        };
+        let settings = Settings::of_a_test();
         let surroundings =
             Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(SystemEntropy), settings };
         let template = format!("{TEMPLATE}{function}{}", schedules.concat());

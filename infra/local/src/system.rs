@@ -53,6 +53,24 @@ pub struct Settings {
     pub mail_from: Option<String>,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// Those of a test to which none of them matters.
+    pub(crate) fn of_a_test() -> Self {
+        use knockback::domain::{AddressPolicy, Objects, Policies, Secret};
+
+        Self {
+            platform_token_sha256: "0".repeat(64),
+            key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
+            objects: Objects::default(),
+            policies: Policies::default(),
+            addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
+            host: "knockback.test".to_owned(),
+            mail_from: None,
+        }
+    }
+}
+
 /// All of Knockback, running on a box.
 #[derive(Debug, Clone)]
 pub struct System {

@@ -146,21 +146,10 @@ impl Installed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::test_values::{removed_app, uninstalled_app};
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_ms(secs * 1000)
-    }
-
-    fn app() -> RemovalTarget {
-        RemovalTarget::App("crm-sync".parse().expect("an id"))
-    }
-
-    fn installation() -> RemovalTarget {
-        RemovalTarget::Installation(Installation {
-            company: "1".parse().expect("an id"),
-            app: "crm-sync".parse().expect("an id"),
-            user: "10".parse().expect("an id"),
-        })
     }
 
     #[test]
@@ -178,12 +167,12 @@ mod tests {
     #[test]
     fn the_same_message_ends_a_life_once_and_another_one_again() {
         let id = |text: &str| text.parse::<EventId>().expect("an id");
-        let once = Life::default().ended(&installation(), Some(&id("a")), at(1)).expect("the end");
+        let once = Life::default().ended(&uninstalled_app(), Some(&id("a")), at(1)).expect("the end");
         assert_eq!((once.generation, once.removed_at), (1, None));
-        assert_eq!(once.ended(&installation(), Some(&id("a")), at(2)), None);
-        let twice = once.ended(&installation(), Some(&id("b")), at(2)).expect("the end");
-        assert_eq!(twice.ended(&installation(), Some(&id("a")), at(3)), None);
-        assert_eq!(twice.ended(&installation(), None, at(3)).expect("the end").generation, 3);
+        assert_eq!(once.ended(&uninstalled_app(), Some(&id("a")), at(2)), None);
+        let twice = once.ended(&uninstalled_app(), Some(&id("b")), at(2)).expect("the end");
+        assert_eq!(twice.ended(&uninstalled_app(), Some(&id("a")), at(3)), None);
+        assert_eq!(twice.ended(&uninstalled_app(), None, at(3)).expect("the end").generation, 3);
     }
 
     #[test]
@@ -191,19 +180,19 @@ mod tests {
         let mut life = Life::default();
         for number in 0..100 {
             let by = number.to_string().parse().expect("an id");
-            life = life.ended(&installation(), Some(&by), at(1)).expect("the end");
+            life = life.ended(&uninstalled_app(), Some(&by), at(1)).expect("the end");
         }
         assert_eq!(life.ended_by.len(), ENDED_BY_MAX);
-        assert_eq!(life.ended(&installation(), life.ended_by.last(), at(1)), None);
+        assert_eq!(life.ended(&uninstalled_app(), life.ended_by.last(), at(1)), None);
     }
 
     #[test]
     fn an_app_that_is_removed_is_not_removed_again() {
-        let removed = Life::default().ended(&app(), None, at(1)).expect("the end");
+        let removed = Life::default().ended(&removed_app(), None, at(1)).expect("the end");
         assert_eq!((removed.generation, removed.removed_at), (1, Some(at(1))));
-        assert_eq!(removed.ended(&app(), None, at(2)), None);
+        assert_eq!(removed.ended(&removed_app(), None, at(2)), None);
         let anew = Life { removed_at: None, ..removed };
-        assert_eq!(anew.ended(&app(), None, at(3)).expect("the end").generation, 2);
+        assert_eq!(anew.ended(&removed_app(), None, at(3)).expect("the end").generation, 2);
     }
 
     #[test]

@@ -148,28 +148,19 @@ impl AppRemoval {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Pattern, test_values::webhook};
+    use crate::domain::{
+        Pattern,
+        test_values::{removed_app, uninstalled_app, webhook},
+    };
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_ms(secs * 1000)
     }
 
-    fn app() -> RemovalTarget {
-        RemovalTarget::App("crm-sync".parse().expect("an id"))
-    }
-
-    fn installation() -> RemovalTarget {
-        RemovalTarget::Installation(Installation {
-            company: "1".parse().expect("an id"),
-            app: "crm-sync".parse().expect("an id"),
-            user: "10".parse().expect("an id"),
-        })
-    }
-
     #[test]
     fn a_page_is_over_when_a_later_one_or_a_later_removal_has_come() {
         let life = |generation, page| Life { generation, page, ..Life::default() };
-        let page = AppRemoval::begin(app(), &life(2, 5), at(0));
+        let page = AppRemoval::begin(removed_app(), &life(2, 5), at(0));
         assert!(!page.is_over(&life(2, 5)));
         assert!(page.is_over(&life(2, 6)) && page.is_over(&life(3, 0)));
         assert!(!page.is_over(&life(2, 4)), "who sent it died before it could say so");
@@ -178,8 +169,10 @@ mod tests {
     #[test]
     fn what_belongs_to_a_later_generation_stays() {
         let life = Life { generation: 2, ..Life::default() };
-        let (of_app, of_user) =
-            (AppRemoval::begin(app(), &life, at(0)), AppRemoval::begin(installation(), &life, at(0)));
+        let (of_app, of_user) = (
+            AppRemoval::begin(removed_app(), &life, at(0)),
+            AppRemoval::begin(uninstalled_app(), &life, at(0)),
+        );
         assert!(of_app.takes(Generation { app: 1, installation: 7 }));
         assert!(!of_app.takes(Generation { app: 2, installation: 0 }));
         assert!(of_user.takes(Generation { app: 7, installation: 0 }));
@@ -188,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_job_goes_on_until_a_pass_that_saw_all_found_nothing() {
-        let first = AppRemoval::begin(app(), &Life::default(), at(0));
+        let first = AppRemoval::begin(removed_app(), &Life::default(), at(0));
         let (second, wait) = first.next(true, Some("more".to_owned()), at(1)).expect("more pages");
         assert_eq!((second.page, second.found, wait), (1, true, Duration::ZERO));
         let (pass, wait) = second.next(false, None, at(400)).expect("another pass: this one found something");
@@ -206,7 +199,7 @@ mod tests {
         let mut asks = webhook("1", "10", Some("crm-sync"));
         asks.pattern = Pattern::of_event_type("APP_UNINSTALL").expect("an event type");
         asks.generation.installation = 1;
-        let uninstall = AppRemoval::begin(installation(), &life, at(7));
+        let uninstall = AppRemoval::begin(uninstalled_app(), &life, at(7));
         let event = uninstall.farewell(&asks, "shop.example").expect("an event");
         assert_eq!(
             (event.object.as_str(), event.entity.as_str(), event.accepted_at),
@@ -222,7 +215,7 @@ mod tests {
         let repeat = later.farewell(&asks, "shop.example").expect("an event");
         assert_eq!((repeat.id, &*repeat.host), (event.id, "own.example"));
 
-        assert!(AppRemoval::begin(app(), &life, at(7)).farewell(&asks, "").is_none());
+        assert!(AppRemoval::begin(removed_app(), &life, at(7)).farewell(&asks, "").is_none());
         let other = Webhook { pattern: Pattern::of_event_type("ORDER_CREATE").expect("one"), ..asks.clone() };
         assert!(uninstall.farewell(&other, "").is_none());
         assert!(uninstall.farewell(&Webhook { enabled: false, ..asks.clone() }, "").is_none());

@@ -3,8 +3,8 @@
 use serde_json::value::RawValue;
 
 use super::{
-    Event, EventDefaults, EventId, Generation, Health, Member, Pattern, Scope, Sealed, Timestamp, Version,
-    Webhook, WebhookId,
+    Event, EventDefaults, EventId, Generation, Health, Installation, Member, Pattern, RemovalTarget, Scope,
+    Sealed, Timestamp, Version, Webhook, WebhookId,
 };
 
 pub(crate) fn raw(json: &str) -> Option<Box<RawValue>> {
@@ -77,4 +77,18 @@ pub(crate) fn webhook(company: &str, owner: &str, app: Option<&str>) -> Webhook 
         contact: None,
         health: Health::default(),
     }
+}
+
+/// The app that is removed from the marketplace.
+pub(crate) fn removed_app() -> RemovalTarget {
+    RemovalTarget::App("crm-sync".parse().expect("an id"))
+}
+
+/// The same, uninstalled by user 10 of company 1.
+pub(crate) fn uninstalled_app() -> RemovalTarget {
+    RemovalTarget::Installation(Installation {
+        company: "1".parse().expect("an id"),
+        app: "crm-sync".parse().expect("an id"),
+        user: "10".parse().expect("an id"),
+    })
 }

@@ -79,10 +79,7 @@ mod tests {
     use aws_sdk_eventbridge::types::PutEventsRequestEntry;
     use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
     use bytes::Bytes;
-    use knockback::{
-        clock::{SystemClock, SystemEntropy},
-        domain::{AddressPolicy, Objects, Policies, Secret},
-    };
+    use knockback::clock::{SystemClock, SystemEntropy};
     use serde_json::json;
 
     use super::*;
@@ -198,15 +195,7 @@ mod tests {
     /// The function is Knockback's own: clearing away what an app had takes one message after the other.
     #[tokio::test]
     async fn a_functions_own_messages_continue_the_chain_of_what_it_was_invoked_with() {
-        let settings = Settings {
-            platform_token_sha256: "0".repeat(64),
-            key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
-            objects: Objects::default(),
-            policies: Policies::default(),
-            addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
-            host: "knockback.test".to_owned(),
-            mail_from: None,
-        };
+        let settings = Settings::of_a_test();
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let system = System::start(None, Surroundings { clock, entropy, settings }).await.expect("a system");
         let config = sdk_config(&system.aws);
