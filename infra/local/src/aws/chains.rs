@@ -2,7 +2,7 @@
 //!
 //! The first message of a chain is sent from outside: by the API, a schedule, a test. One that is sent while a function
 //! handles a batch, by the function or by a rule that it causes, is one further than the furthest of the batch. Who
-//! invokes a function says what it handles ([`handling`]); a send asks in the same task ([`next_length`]), so neither the
+//! invokes a function says what it handles (`handling`); a send asks in the same task (`next_length`), so neither the
 //! function nor the SDK has to carry anything. What a function sent from a task that it spawned would begin a chain.
 //!
 //! The lengths are in memory only. Messages that a file has kept begin their chains anew, after a start and after a
