@@ -121,7 +121,7 @@ pub(crate) async fn note_success(
             return Ok(());
         }
         let Some(health) = after_success(&current.webhook.health, end) else { return Ok(()) };
-        if store.write_health(&current, &health).await? {
+        if store.write_health(&current, &health, &[], end.ended_at).await? {
             *current = current.with_health(health);
             return Ok(());
         }

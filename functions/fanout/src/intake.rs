@@ -27,9 +27,7 @@ pub(crate) enum Intake {
 
 impl From<FieldErrors> for Intake {
     fn from(errors: FieldErrors) -> Self {
-        let fields =
-            errors.by_field().iter().map(|(field, reasons)| format!("{field} {}", reasons.join(", ")));
-        Self::Fields(fields.collect::<Vec<_>>().join("; "))
+        Self::Fields(errors.to_string())
     }
 }
 

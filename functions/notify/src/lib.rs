@@ -69,15 +69,15 @@ async fn handle_message(context: &Context, body: &str) -> Result<(), NotifyError
         None => None,
     };
     let Some(to) = contact(&webhook, app.as_ref()) else { return skipped("nobody is to be told") };
-    let last = store.last_end(company, *id).await?;
-    let policy = context.config.policies.of(webhook.dialect());
-    let mail = Mail::write(&notice, &webhook, last.as_ref(), policy);
     let owner = format!("{:032x}", u128::from_be_bytes(context.random()));
     match store.claim_notice(&notice, &owner, context.now()).await? {
         NoticeClaim::Claimed => {}
         NoticeClaim::Held => return Err(NotifyError::Held),
         NoticeClaim::Sent => return Ok(()),
     }
+    let last = store.last_end(company, *id).await?;
+    let policy = context.config.policies.of(webhook.dialect());
+    let mail = Mail::write(&notice, &webhook, last.as_ref(), policy);
     let sent_as = mailer.send(to, &mail).await?;
     tracing::info!(%company, webhook = %id, notice = notice.told.word(), sent_as, "mailed");
     Ok(store.note_sent(&notice, context.now()).await?)

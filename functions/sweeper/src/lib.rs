@@ -1,7 +1,7 @@
 //! The sweeper: what nobody else comes back for. Schedules start it.
 //!
-//! Hourly it deletes the webhooks that are stale, and warns the owners of those that soon will be; every five minutes it sends the messages of what waits longer than SQS can
-//! delay, and of what has lost its message. Both read an index that holds nothing else, so they cost what there is to do. What
+//! Hourly it deletes the webhooks that are stale, and has the owners of those that soon will be warned; every five minutes
+//! it sends the messages of what waits longer than SQS can delay, and of what has lost its message. Both read an index that holds nothing else, so they cost what there is to do. What
 //! one run does not finish, the next one finds.
 
 mod stale;

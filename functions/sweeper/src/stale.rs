@@ -80,7 +80,7 @@ async fn look_at_one(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, Stor
         Staleness::Expires(announcement, health) => {
             let (store, now) = (&run.context.store, run.began_at);
             // Whoever changed it meanwhile: the next run looks at it as it is then.
-            if !store.write_health_telling(&webhook, &health, &[announcement], now).await? {
+            if !store.write_health(&webhook, &health, &[announcement], now).await? {
                 return Ok(false);
             }
             announce(run.context, &webhook.with_health(*health).webhook, &[announcement]).await;

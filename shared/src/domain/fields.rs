@@ -60,6 +60,14 @@ impl FieldErrors {
     }
 }
 
+/// Every field that is wrong, and why, in one line.
+impl fmt::Display for FieldErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = self.0.iter().map(|(field, reasons)| format!("{field} {}", reasons.join(", ")));
+        f.write_str(&fields.collect::<Vec<_>>().join("; "))
+    }
+}
+
 /// A JSON object whose values are still text, in the order of the document. Of a repeated name the last counts.
 #[derive(Debug, Default)]
 pub struct RawObject<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);

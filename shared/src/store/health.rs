@@ -26,22 +26,13 @@ struct Failing {
 }
 
 impl Store {
-    /// Writes a health, unless somebody else changed the webhook since it was read or removed it. `false` then: what is
-    /// to be written has to be decided again, or is of no use any more.
+    /// Writes a health, with what is to be told of it, unless somebody else changed the webhook since it was read or removed
+    /// it. `false` then: what is to be written has to be decided again, or is of no use any more.
     ///
     /// # Errors
     ///
     /// If DynamoDB does not answer.
-    pub async fn write_health(&self, read: &StoredWebhook, health: &Health) -> Result<bool, StoreError> {
-        self.write_health_telling(read, health, &[], Timestamp::default()).await
-    }
-
-    /// The same, with what is to be told of it.
-    ///
-    /// # Errors
-    ///
-    /// If DynamoDB does not answer.
-    pub async fn write_health_telling(
+    pub async fn write_health(
         &self,
         read: &StoredWebhook,
         health: &Health,

@@ -1,7 +1,6 @@
 //! Refusals in the shape of ePages.
 
 use axum::response::{IntoResponse, Response};
-use knockback::domain::FieldErrors;
 use serde::Serialize;
 
 use crate::answer::{Refusal, answer, unavailable};
@@ -47,15 +46,9 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NotFound(_) => "There is no such webhook of this app.",
         Refusal::NoSuchPath => "There is nothing at this path.",
         Refusal::Method => "This path does not take this method.",
-        Refusal::Fields(errors) | Refusal::TooLarge(errors) => return sentence(errors),
+        Refusal::Fields(errors) | Refusal::TooLarge(errors) => return errors.to_string(),
         Refusal::QuotaReached => "Delete a webhook before you create another one.",
         Refusal::Unavailable(_) => "Nothing is wrong with the request. Please send it again.",
     };
     text.to_owned()
-}
-
-/// Every field that is wrong, and why.
-fn sentence(errors: &FieldErrors) -> String {
-    let fields = errors.by_field().iter().map(|(field, reasons)| format!("{field} {}", reasons.join(", ")));
-    fields.collect::<Vec<_>>().join("; ")
 }
