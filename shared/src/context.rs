@@ -11,7 +11,7 @@ use crate::{
     domain::Timestamp,
     mail::Mailer,
     queues::Queues,
-    seal::{KeyRing, SealError},
+    seal::Sealer,
     store::Store,
 };
 
@@ -35,36 +35,16 @@ pub struct Context {
     /// The way to owners' mailboxes; without, no mail is sent.
     pub mail: Option<Mailer>,
     /// Opens and seals secrets.
-    pub key_ring: KeyRing,
+    pub sealer: Sealer,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids and secrets.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Why a function cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The key ring is not one.
-    #[error(transparent)]
-    KeyRing(#[from] SealError),
-}
-
 impl Context {
     /// A context on any AWS endpoint, with any clock.
-    ///
-    /// # Errors
-    ///
-    /// If the key ring is not one.
-    pub fn new(
-        config: Config,
-        sdk: &SdkConfig,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, StartError> {
+    pub fn new(config: Config, sdk: &SdkConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let store = Store::new(
             aws_sdk_dynamodb::Client::new(sdk),
             &config.webhooks_table,
@@ -75,8 +55,8 @@ impl Context {
         let queues = Queues::new(aws_sdk_sqs::Client::new(sdk), config.queues.clone());
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
         let mail = config.mail_from.as_ref().map(|from| Mailer::new(sdk, from));
-        let key_ring = KeyRing::parse(&config.key_ring.0, Arc::clone(&entropy))?;
-        Ok(Self { config, store, queues, bus, mail, key_ring, clock, entropy })
+        let sealer = Sealer::new(sdk, config.key_ring.clone(), Arc::clone(&clock), Arc::clone(&entropy));
+        Self { config, store, queues, bus, mail, sealer, clock, entropy }
     }
 
     /// The context of a function on Lambda: settings from the environment, AWS as the environment says.
@@ -84,7 +64,7 @@ impl Context {
     /// # Errors
     ///
     /// If a setting is missing or wrong.
-    pub async fn from_environment() -> Result<Self, StartError> {
+    pub async fn from_environment() -> Result<Self, ConfigError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -92,7 +72,7 @@ impl Context {
             .operation_timeout(CALLS_TIMEOUT);
         let sdk =
             aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build()).load().await;
-        Self::new(config, &sdk, Arc::new(SystemClock), Arc::new(SystemEntropy))
+        Ok(Self::new(config, &sdk, Arc::new(SystemClock), Arc::new(SystemEntropy)))
     }
 
     /// The present instant.

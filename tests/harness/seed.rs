@@ -73,7 +73,7 @@ impl World {
         let company = webhook["company_id"].to_string().parse().expect("an id");
         let mut writes = Vec::with_capacity(2 * WRITES_MAX);
         for number in first + 1..=last {
-            writes.push(put(self.copy(&item, &company, number)));
+            writes.push(put(self.copy(&item, &company, number).await));
             writes.extend(route.iter().map(|route| put(numbered(route, number))));
             if writes.len() >= WRITES_MAX {
                 let rest = writes.split_off(WRITES_MAX);
@@ -86,13 +86,13 @@ impl World {
 
     /// A webhook's item with another number.
     #[expect(clippy::expect_used, reason = "a test without its webhooks has failed")]
-    fn copy(&self, item: &Item, company: &CompanyId, number: u64) -> Item {
+    async fn copy(&self, item: &Item, company: &CompanyId, number: u64) -> Item {
         let mut copy = numbered(item, number);
         let Some(AttributeValue::M(webhook)) = copy.get_mut("webhook") else { panic!("not a webhook") };
         assert!(!webhook.contains_key("http_auth_password"), "it is sealed for the first");
         let place = signing_secret_place(company, WebhookId::new(number));
         let secret = "whsec_c2VlZGVkIHNlY3JldHMgbmVlZCBub3QgZGlmZmVy";
-        let sealed = self.system.context.key_ring.seal(secret, &place).expect("sealed");
+        let sealed = self.system.context.sealer.seal(secret, &place).await.expect("sealed");
         webhook.insert("id".to_owned(), AttributeValue::N(number.to_string()));
         webhook.insert("signing_secret".to_owned(), AttributeValue::S(sealed.0));
         copy

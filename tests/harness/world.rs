@@ -9,7 +9,7 @@ use axum::{
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Objects, Policies, Secret, Timestamp},
+    domain::{AddressPolicy, Objects, Policies, Timestamp},
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
@@ -97,7 +97,7 @@ impl World {
         let clock = VirtualClock::new(START);
         let settings = Settings {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
-            key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
+            key_ring: None,
             policies,
             objects: Objects::parse("shipment").expect("objects"),
             addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },

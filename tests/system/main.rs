@@ -16,6 +16,7 @@ mod fan_out;
 mod fan_out_copies;
 mod fuzz;
 mod inputs;
+mod keys;
 mod large;
 mod mails;
 mod matching;

@@ -8,7 +8,9 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use knockback::{domain::FieldErrors, queues::SendError, store::StoreError, telemetry::chain};
+use knockback::{
+    domain::FieldErrors, queues::SendError, seal::SealError, store::StoreError, telemetry::chain,
+};
 use serde::Serialize;
 
 /// A success, in the order of keys that the dialect has.
@@ -91,6 +93,12 @@ impl From<StoreError> for Refusal {
 
 impl From<SendError> for Refusal {
     fn from(error: SendError) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl From<SealError> for Refusal {
+    fn from(error: SealError) -> Self {
         Self::Unavailable(error.into())
     }
 }

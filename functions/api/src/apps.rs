@@ -59,8 +59,7 @@ pub(crate) async fn register(
     let app = app(path)?;
     let (mut registration, secret) = Registration::parse(&request::body(body).await?)?;
     if let Some(Secret(secret)) = secret {
-        let sealed = context.key_ring.seal(&secret, &client_secret_place(&app));
-        registration.client_secret = Some(sealed.map_err(|error| Refusal::Unavailable(error.into()))?);
+        registration.client_secret = Some(context.sealer.seal(&secret, &client_secret_place(&app)).await?);
     }
     let status = match context.store.register_app(&app, &registration).await? {
         Registered::Anew => StatusCode::CREATED,

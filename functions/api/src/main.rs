@@ -8,5 +8,6 @@ use knockback::{Context, telemetry};
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let context = Arc::new(Context::from_environment().await?);
+    context.sealer.load().await?;
     lambda_http::run(api::router(context)).await
 }

@@ -5,8 +5,8 @@ use knockback::{
     Context,
     bus::announce,
     domain::{
-        AddressPolicy, Amendment, Edit, Health, Member, Refused, RemoveReason, Sealed, Secret, Subscription,
-        Target, Webhook, WebhookId,
+        AddressPolicy, Amendment, Edit, Health, Member, Refused, RemoveReason, Secret, Subscription, Target,
+        Webhook, WebhookId,
     },
     seal::{password_place, signing_secret_place},
     sender::{check_host, signing::SigningSecret},
@@ -38,7 +38,7 @@ pub(crate) async fn create(
     subscription: Subscription,
 ) -> Result<(Webhook, String), Refusal> {
     let signing_secret = SigningSecret::from_random(context.random());
-    let webhook = new_webhook(context, id, member, subscription, &signing_secret)?;
+    let webhook = new_webhook(context, id, member, subscription, &signing_secret).await?;
     let quota = context.config.policies.of(webhook.dialect()).quota;
     match context.store.create_webhook(&NewWebhook { webhook: webhook.clone(), quota }).await? {
         Creation::QuotaReached => Err(Refusal::QuotaReached),
@@ -47,20 +47,22 @@ pub(crate) async fn create(
     }
 }
 
-fn new_webhook(
+async fn new_webhook(
     context: &Context,
     id: WebhookId,
     member: Member,
     subscription: Subscription,
     signing_secret: &str,
 ) -> Result<Webhook, Refusal> {
-    let password = subscription.http_auth_password.as_ref();
-    let sealed_password =
-        password.map(|Secret(password)| seal(context, password, &password_place(&member.company, id)));
+    let (sealer, company) = (&context.sealer, &member.company);
+    let http_auth_password = match &subscription.http_auth_password {
+        Some(Secret(password)) => Some(sealer.seal(password, &password_place(company, id)).await?),
+        None => None,
+    };
     Ok(Webhook {
         id,
-        signing_secret: seal(context, signing_secret, &signing_secret_place(&member.company, id))?,
-        http_auth_password: sealed_password.transpose()?,
+        signing_secret: sealer.seal(signing_secret, &signing_secret_place(company, id)).await?,
+        http_auth_password,
         company: member.company,
         owner: member.user,
         app: member.app,
@@ -79,10 +81,6 @@ fn new_webhook(
         changed_at: None,
         health: Health::default(),
     })
-}
-
-fn seal(context: &Context, secret: &str, place: &str) -> Result<Sealed, Refusal> {
-    context.key_ring.seal(secret, place).map_err(|error| Refusal::Unavailable(error.into()))
 }
 
 /// A webhook of the caller's company, removed ones included.
@@ -114,9 +112,16 @@ pub(crate) async fn change(
     mut read: StoredWebhook,
     amendment: &Amendment,
 ) -> Result<Webhook, Refusal> {
+    let password = match &amendment.http_auth_password {
+        Edit::Set(Secret(password)) => {
+            let place = password_place(&read.webhook.company, read.webhook.id);
+            Some(context.sealer.seal(password, &place).await?)
+        }
+        Edit::Keep | Edit::Clear => None,
+    };
     for round in 0..TRIES {
         check_managed(member, &read.webhook)?;
-        let changed = amended(context, &read.webhook, amendment)?;
+        let changed = amendment.apply(&read.webhook, password.clone(), context.now());
         match context.store.change_webhook(&read, &changed, context.now()).await? {
             Changed::Written => return Ok(changed),
             Changed::Meanwhile(webhook) => read = *webhook,
@@ -124,15 +129,6 @@ pub(crate) async fn change(
         context.store.back_off(round).await;
     }
     Err(StoreError::Contention { operation: "changing a webhook" }.into())
-}
-
-fn amended(context: &Context, webhook: &Webhook, amendment: &Amendment) -> Result<Webhook, Refusal> {
-    let place = password_place(&webhook.company, webhook.id);
-    let password = match &amendment.http_auth_password {
-        Edit::Set(Secret(password)) => Some(seal(context, password, &place)?),
-        Edit::Keep | Edit::Clear => None,
-    };
-    Ok(amendment.apply(webhook, password, context.now()))
 }
 
 /// Removes a webhook that was read. Once this returns, no attempt starts.

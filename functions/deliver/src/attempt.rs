@@ -57,11 +57,13 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
     let Due { message, event, .. } = due;
     let (context, webhook) = (&deliver.context, &due.webhook);
     let place = signing_secret_place(&webhook.company, webhook.id);
-    let secret = context.key_ring.open(&webhook.signing_secret, &place)?;
+    let secret = context.sealer.open(&webhook.signing_secret, &place).await?;
     let secret = SigningSecret::parse(&secret).ok_or(TurnError::SigningSecret)?;
     let place = password_place(&webhook.company, webhook.id);
-    let password = webhook.http_auth_password.as_ref().map(|sealed| context.key_ring.open(sealed, &place));
-    let password = password.transpose()?;
+    let password = match &webhook.http_auth_password {
+        Some(sealed) => Some(context.sealer.open(sealed, &place).await?),
+        None => None,
+    };
     let has_credentials = webhook.http_auth_user.is_some() || password.is_some();
     let body = payload::render(event, webhook, message.attempt)?;
 
@@ -71,7 +73,7 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
         ("webhook-timestamp", started_at.as_secs().to_string()),
         ("webhook-signature", secret.sign(message.delivery, started_at, &body)),
     ];
-    if let Some(signature) = epages_header(deliver, due, &body)? {
+    if let Some(signature) = epages_header(deliver, due, &body).await? {
         headers.push(("x-epages-hmac-sha256", signature));
     }
     let post = Post {
@@ -87,13 +89,13 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
 }
 
 /// The signature that an ePages app checks, with the client secret that it shares with the platform.
-fn epages_header(deliver: &Deliver, due: &Due<'_>, body: &[u8]) -> Result<Option<String>, TurnError> {
+async fn epages_header(deliver: &Deliver, due: &Due<'_>, body: &[u8]) -> Result<Option<String>, TurnError> {
     if due.webhook.dialect() != Dialect::Epages {
         return Ok(None);
     }
     let sealed = due.app.as_ref().and_then(|app| app.client_secret.as_ref());
     let (app, sealed) = due.webhook.app.as_ref().zip(sealed).ok_or(TurnError::ClientSecret)?;
-    let secret = deliver.context.key_ring.open(sealed, &client_secret_place(app))?;
+    let secret = deliver.context.sealer.open(sealed, &client_secret_place(app)).await?;
     Ok(Some(epages_signature(&secret, body)))
 }
 

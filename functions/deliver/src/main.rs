@@ -11,6 +11,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     telemetry::start();
     let context = Context::from_environment().await?;
+    context.sealer.load().await?;
     let sender = Sender::new(context.config.addresses.clone())?;
     let deliver = Deliver { context, sender };
     let handler = service_fn(async |event: LambdaEvent<SqsEvent>| {

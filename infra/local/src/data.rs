@@ -25,8 +25,9 @@ pub struct Secrets {
     pub platform_token: String,
     /// The token of a caller to try things with.
     pub caller_token: String,
-    /// The keys that seal secrets.
-    pub key_ring: String,
+    /// The keys that seal secrets, in a folder that is older than the box's Secrets Manager.
+    #[serde(default, skip_serializing)]
+    pub key_ring: Option<String>,
 }
 
 /// A data folder that cannot be used.
@@ -153,11 +154,7 @@ fn private_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 impl Secrets {
     /// New secrets.
     pub fn new(entropy: &dyn Entropy) -> Self {
-        Self {
-            platform_token: new_token(entropy),
-            caller_token: new_token(entropy),
-            key_ring: format!(r#"{{"current":"k1","k1":"{}"}}"#, new_token(entropy)),
-        }
+        Self { platform_token: new_token(entropy), caller_token: new_token(entropy), key_ring: None }
     }
 }
 

@@ -4,9 +4,13 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::{aws::AwsBox, system::SystemError, template::Stack};
+use crate::{
+    aws::AwsBox,
+    system::SystemError,
+    template::{GeneratedSecret, Stack},
+};
 
-/// Makes the tables, indexes, queues, buses and rules of the template, as far as they are not there yet.
+/// Makes the tables, indexes, queues, buses, rules and secrets of the template, as far as they are not there yet.
 pub(crate) async fn fill(aws: &AwsBox, stack: &Stack) -> Result<(), SystemError> {
     for (table, expiry) in &stack.tables {
         make(aws, "DynamoDB_20120810.CreateTable", table, &["ResourceInUseException"]).await?;
@@ -34,7 +38,31 @@ pub(crate) async fn fill(aws: &AwsBox, stack: &Stack) -> Result<(), SystemError>
         make(aws, "AWSEvents.PutRule", rule, &[]).await?;
         make(aws, "AWSEvents.PutTargets", targets, &[]).await?;
     }
+    for (name, generated) in &stack.secrets {
+        let value = generate(aws, generated).await?;
+        make_secret(aws, name, &value).await?;
+    }
     Ok(())
+}
+
+/// Makes a secret, unless it is there already.
+pub(crate) async fn make_secret(aws: &AwsBox, name: &str, value: &str) -> Result<(), SystemError> {
+    let secret = json!({"Name": name, "SecretString": value});
+    make(aws, "secretsmanager.CreateSecret", &secret, &["ResourceExistsException"]).await.map(drop)
+}
+
+/// Makes the value of a secret, as CloudFormation does.
+async fn generate(aws: &AwsBox, generated: &GeneratedSecret) -> Result<String, SystemError> {
+    let request = json!({
+        "PasswordLength": generated.password_length,
+        "ExcludePunctuation": generated.exclude_punctuation,
+    });
+    let made = make(aws, "secretsmanager.GetRandomPassword", &request, &[]).await?;
+    let mut value: Value = serde_json::from_str(&generated.secret_string_template).map_err(|error| {
+        SystemError::Fill { operation: "SecretStringTemplate".to_owned(), answer: error.to_string() }
+    })?;
+    value[&generated.generate_string_key] = made["RandomPassword"].clone();
+    Ok(value.to_string())
 }
 
 /// Makes the indexes that a table of an older template lacks, with the items that are in the table: one at a time, as

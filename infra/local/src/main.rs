@@ -83,7 +83,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
     let settings = Settings {
         platform_token_sha256: sha256_hex(&secrets.platform_token),
-        key_ring: Secret(secrets.key_ring.clone()),
+        key_ring: secrets.key_ring.clone().map(Secret),
         policies: cli.policies(),
         objects: cli.objects,
         addresses: AddressPolicy {

@@ -10,18 +10,22 @@ use knockback::{
     Context,
     clock::{Clock, Entropy},
     config::Config,
-    context::StartError,
+    domain::Secret,
     queues::QueueUrls,
+    seal::SealError,
     sender::Sender,
     telemetry::chain,
 };
 
 use crate::{
     aws::{AwsBox, OpenError, chains, connector::sdk_config, sqs::SqsError},
-    fill::fill,
+    fill::{fill, make_secret},
     schedules::Timetable,
     template::{Mapping, Schedule, Stack, TEMPLATE, TemplateError},
 };
+
+/// The name of the key ring in the template.
+const KEY_RING: &str = "KeyRing";
 
 /// What the functions of a system work with, beside AWS.
 #[derive(Debug, Clone)]
@@ -39,8 +43,8 @@ pub struct Surroundings {
 pub struct Settings {
     /// SHA-256, in hex, of the platform's token.
     pub platform_token_sha256: String,
-    /// The keys that seal secrets.
-    pub key_ring: knockback::domain::Secret,
+    /// The keys that seal secrets, where they are older than the box's Secrets Manager.
+    pub key_ring: Option<Secret>,
     /// The numbers of the dialects.
     pub policies: knockback::domain::Policies,
     /// What webhooks can ask for.
@@ -57,11 +61,11 @@ pub struct Settings {
 impl Settings {
     /// Those of a test to which none of them matters.
     pub(crate) fn of_a_test() -> Self {
-        use knockback::domain::{AddressPolicy, Objects, Policies, Secret};
+        use knockback::domain::{AddressPolicy, Objects, Policies};
 
         Self {
             platform_token_sha256: "0".repeat(64),
-            key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
+            key_ring: None,
             objects: Objects::default(),
             policies: Policies::default(),
             addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
@@ -95,7 +99,7 @@ pub enum SystemError {
     /// The template cannot be read.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A table, index, queue or rule of the template cannot be made.
+    /// A table, index, queue, rule or secret of the template cannot be made.
     #[error("the box refused {operation}: {answer}")]
     Fill {
         /// The call.
@@ -106,9 +110,9 @@ pub enum SystemError {
     /// The queues cannot be used.
     #[error("the queues cannot be used")]
     Queues(#[from] SqsError),
-    /// A setting is wrong.
-    #[error(transparent)]
-    Start(#[from] StartError),
+    /// The keys cannot be used.
+    #[error("the key ring cannot be used")]
+    Keys(#[from] SealError),
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made")]
     Client(#[from] reqwest::Error),
@@ -137,6 +141,9 @@ impl System {
         let Surroundings { clock, entropy, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
         let stack = Stack::read(template)?;
+        if let Some(Secret(key_ring)) = &settings.key_ring {
+            make_secret(&aws, KEY_RING, key_ring).await?;
+        }
         fill(&aws, &stack).await?;
         let queue = |name: &str| format!("http://aws.box.localhost/{}/{name}", crate::aws::sqs::ACCOUNT);
         let config = Config {
@@ -155,11 +162,18 @@ impl System {
             retention: std::time::Duration::from_hours(7 * 24),
             host: Some(settings.host),
             mail_from: settings.mail_from,
-            key_ring: settings.key_ring,
+            key_ring: Some(KEY_RING.to_owned()),
         };
         let sender = Sender::new(config.addresses.clone())?;
-        let context = Context::new(config, &sdk_config(&aws), clock, entropy)?;
-        let deliver = Arc::new(Deliver { context: context.clone(), sender });
+        let context = || {
+            let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
+            Context::new(config.clone(), &sdk_config(&aws), clock, entropy)
+        };
+        // As on Lambda, where these two share nothing in memory, each has keys of its own.
+        let deliver = Arc::new(Deliver { context: context(), sender });
+        let context = context();
+        context.sealer.load().await?;
+        deliver.context.sealer.load().await?;
         let timetable = Arc::new(Timetable::new(context.now(), &stack.schedules));
         let Stack { mappings, schedules, .. } = stack;
         Ok(Self { aws, context: Arc::new(context), mappings, schedules, timetable, deliver })

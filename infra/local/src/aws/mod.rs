@@ -1,4 +1,4 @@
-//! AWS in a box: DynamoDB, SQS, EventBridge and SES in this process, behind the wire formats of AWS.
+//! AWS in a box: DynamoDB, SQS, EventBridge, SES and Secrets Manager in this process, behind the wire formats of AWS.
 //!
 //! [`AwsBox`] routes a call to its service. [`connector`] leads the AWS SDK into it without a socket, [`port`] everybody
 //! else by HTTP.
@@ -14,6 +14,7 @@ pub mod dynamodb;
 pub mod events;
 pub mod mail;
 pub mod port;
+pub mod secrets;
 pub mod sqs;
 pub mod wire;
 
@@ -36,6 +37,7 @@ use self::{
     dynamodb::{TableService, TablesError},
     events::{EventService, SinkError, TargetSink},
     mail::{Mail, MailService},
+    secrets::SecretService,
     sqs::{JournalError, Sqs},
     wire::Answer,
 };
@@ -45,6 +47,7 @@ const DYNAMODB: &str = "DynamoDB_20120810";
 const TRANSACTION: &str = "DynamoDB_20120810.TransactWriteItems";
 const EVENTBRIDGE: &str = "AWSEvents";
 const SES: &str = "SES";
+const SECRETS: &str = "secretsmanager";
 
 /// The services of one account.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub struct AwsBox {
     pub events: EventService,
     /// The mails.
     pub mail: MailService,
+    /// The secrets.
+    pub secrets: SecretService,
     counter: Counter,
     refused: Mutex<BTreeSet<String>>,
     conflicts: AtomicU32,
@@ -76,6 +81,14 @@ pub enum OpenError {
     #[error("cannot keep mails in {}", folder.display())]
     Mails {
         /// Where they would be.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The secrets.
+    #[error("cannot read the secrets in {}", folder.display())]
+    Secrets {
+        /// Where they are.
         folder: PathBuf,
         /// Why.
         source: io::Error,
@@ -118,13 +131,17 @@ impl AwsBox {
         let sink = Arc::new(QueueSink(Arc::clone(&sqs)));
         let events = EventService::new(sink, Arc::clone(&clock), Arc::clone(&entropy));
         let mails = data.map(|folder| folder.join("mails"));
-        let mail = MailService::open(mails.clone(), clock, Arc::clone(&entropy))
+        let mail = MailService::open(mails.clone(), Arc::clone(&clock), Arc::clone(&entropy))
             .map_err(|source| OpenError::Mails { folder: mails.unwrap_or_default(), source })?;
+        let folder = data.map(Path::to_owned);
+        let secrets = SecretService::open(folder.clone(), clock, Arc::clone(&entropy))
+            .map_err(|source| OpenError::Secrets { folder: folder.unwrap_or_default(), source })?;
         Ok(Self {
             sqs,
             tables,
             events,
             mail,
+            secrets,
             counter: Counter::default(),
             refused: Mutex::default(),
             conflicts: AtomicU32::new(0),
@@ -202,6 +219,7 @@ impl AwsBox {
             }
             EVENTBRIDGE => self.events.call(operation, &body),
             SES => self.mail.call(operation, &body),
+            SECRETS => self.secrets.call(operation, &body),
             _ => Answer::error(
                 400,
                 "com.amazon.coral.service#UnknownOperationException",
@@ -218,8 +236,11 @@ impl AwsBox {
         *response.status_mut() =
             http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        let is_rest = target.split('.').next() == Some(SES);
-        let content_type = if is_rest { "application/json" } else { "application/x-amz-json-1.0" };
+        let content_type = match target.split('.').next() {
+            Some(SES) => "application/json",
+            Some(SECRETS) => "application/x-amz-json-1.1",
+            _ => "application/x-amz-json-1.0",
+        };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Ok(id) = HeaderValue::from_str(&self.request_id()) {
             headers.insert("x-amzn-requestid", id);

@@ -1,6 +1,6 @@
 //! What a request to AWS and its answer are, once HTTP is taken off.
 //!
-//! DynamoDB, SQS and EventBridge use AWS's JSON protocol: the operation in `x-amz-target`, a JSON body each way, errors
+//! DynamoDB, SQS, EventBridge and Secrets Manager use AWS's JSON protocol: the operation in `x-amz-target`, a JSON body each way, errors
 //! as `{"__type", "message"}`. SES uses AWS's REST protocol: the operation is in method and path, and an error's name in
 //! a header.
 

@@ -1,13 +1,14 @@
 //! Reads template.yaml: what is deployed to AWS is what the box is filled with.
 //!
-//! Only what the box has is read: tables, queues, the bus with its rules, which queue feeds which function, and which
-//! schedule fires it.
+//! Only what the box has is read: tables, queues, the bus with its rules, secrets, which queue feeds which function, and
+//! which schedule fires it.
 //! References are resolved as CloudFormation does; what refers to anything else becomes null.
 
 mod schedules;
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
@@ -26,12 +27,29 @@ pub struct Stack {
     pub queues: Vec<(String, BTreeMap<String, String>)>,
     /// Names of event buses.
     pub buses: Vec<String>,
+    /// Names of secrets, each with how its first value is made.
+    pub secrets: Vec<(String, GeneratedSecret)>,
     /// `PutRule` requests, each with the targets that `PutTargets` gives it.
     pub rules: Vec<(Value, Value)>,
     /// Which queue feeds which function.
     pub mappings: Vec<Mapping>,
     /// What runs again and again.
     pub schedules: Vec<Schedule>,
+}
+
+/// A JSON object with a password in it: CloudFormation's `GenerateSecretString`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct GeneratedSecret {
+    /// The object.
+    pub secret_string_template: String,
+    /// The password's name in it.
+    pub generate_string_key: String,
+    /// The password's length, in characters.
+    pub password_length: usize,
+    /// Whether it is letters and digits only.
+    #[serde(default)]
+    pub exclude_punctuation: bool,
 }
 
 /// An event source mapping: the messages of a queue are a function's input.
@@ -100,6 +118,12 @@ impl Stack {
                         json!({"Name": name, "EventBusName": bus, "EventPattern": pattern.to_string()});
                     let targets = properties.get("Targets").cloned().ok_or_else(|| missing("Targets"))?;
                     stack.rules.push((rule, json!({"Rule": name, "EventBusName": bus, "Targets": targets})));
+                }
+                "AWS::SecretsManager::Secret" => {
+                    let generated = properties.get("GenerateSecretString").cloned().unwrap_or_default();
+                    let generated =
+                        serde_json::from_value(generated).map_err(|_| missing("GenerateSecretString"))?;
+                    stack.secrets.push((name.to_owned(), generated));
                 }
                 "AWS::Serverless::Function" => {
                     stack.mappings.extend(mappings(name, &properties));
@@ -261,6 +285,7 @@ mod tests {
         assert_eq!(stack.queues.len(), 7);
         assert!(stack.queues[..3].iter().all(|(name, _)| name.ends_with("Dlq")));
         assert_eq!(stack.buses, ["knockback-events"]);
+        assert_eq!(stack.secrets.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["KeyRing"]);
         let feeds: Vec<_> =
             stack.mappings.iter().map(|mapping| (&*mapping.queue, &*mapping.function)).collect();
         assert_eq!(
