@@ -312,6 +312,7 @@ fn created_late(generation: Generation) -> NewWebhook {
         http_auth_user: None,
         http_auth_password: None,
         signing_secret: Sealed(String::new()),
+        former_signing_secrets: Vec::new(),
         added_at: tests::START,
         removed_at: None,
         remove_reason: None,

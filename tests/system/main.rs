@@ -26,6 +26,7 @@ mod quotas;
 mod receivers;
 mod removals;
 mod retries;
+mod rotation;
 mod rules;
 mod secrets;
 mod sweeps;

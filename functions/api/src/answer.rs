@@ -9,7 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use knockback::{
-    domain::FieldErrors, queues::SendError, seal::SealError, store::StoreError, telemetry::chain,
+    domain::{FieldErrors, Timestamp},
+    queues::SendError,
+    seal::SealError,
+    store::StoreError,
+    telemetry::chain,
 };
 use serde::Serialize;
 
@@ -81,6 +85,8 @@ pub(crate) enum Refusal {
     TooLarge(FieldErrors),
     /// The owner has as many webhooks as they may.
     QuotaReached,
+    /// The webhook's signing secret was changed too often lately; when it can be again.
+    RotatedTooOften(Timestamp),
     /// AWS does not answer.
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -119,7 +125,7 @@ impl Refusal {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Fields(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::QuotaReached => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::QuotaReached | Self::RotatedTooOften(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -148,6 +154,10 @@ impl IntoResponse for Refusal {
             Self::Forbidden => answer(status, &Message { success: false, message: "Forbidden" }),
             Self::NotFound(name) => wrong(status, &FieldErrors::of(name, "not found")),
             Self::NoSuchPath => general(status, "Not found", "There is nothing at this path."),
+            Self::RotatedTooOften(again_at) => {
+                let info = format!("All of its secrets still sign. It can be changed again at {again_at}.");
+                general(status, "Signing secret changed too often", &info)
+            }
             Self::Method => {
                 let info = "This path does not take this method.";
                 general(status, "Method not allowed", info)
@@ -201,14 +211,14 @@ fn wrong(status: StatusCode, errors: &FieldErrors) -> Response {
 
 /// The shape for everything else.
 #[derive(Serialize)]
-struct General {
+struct General<'a> {
     success: bool,
     error: &'static str,
-    error_info: &'static str,
+    error_info: &'a str,
     data: Option<()>,
     additional_data: Option<()>,
 }
 
-fn general(status: StatusCode, error: &'static str, error_info: &'static str) -> Response {
+fn general(status: StatusCode, error: &'static str, error_info: &str) -> Response {
     answer(status, &General { success: false, error, error_info, data: None, additional_data: None })
 }

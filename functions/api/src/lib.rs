@@ -32,6 +32,8 @@ pub fn router(context: Arc<Context>) -> Router {
     let v1 = Router::new()
         .route("/webhooks", get(pipedrive::list).post(pipedrive::create))
         .route("/webhooks/{id}", get(pipedrive::read).patch(pipedrive::change).delete(pipedrive::remove))
+        .route("/webhooks/{id}/secret", get(pipedrive::secret::show))
+        .route("/webhooks/{id}/secret/rotate", post(pipedrive::secret::renew))
         .route("/events", post(events::report))
         .route("/tokens", get(tokens::list).post(tokens::give))
         .route("/tokens/{id}", delete(tokens::take_back))

@@ -1,5 +1,6 @@
 //! Webhooks, as Pipedrive's clients manage them (facts: Pipedrive, Management API).
 
+pub(crate) mod secret;
 mod shown;
 
 use std::sync::Arc;

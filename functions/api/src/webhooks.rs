@@ -5,8 +5,8 @@ use knockback::{
     Context,
     bus::announce,
     domain::{
-        AddressPolicy, Amendment, Edit, Health, Member, Refused, RemoveReason, Secret, Subscription, Target,
-        Webhook, WebhookId,
+        AddressPolicy, Amendment, Edit, Health, Member, Refused, RemoveReason, RotatedTooOften, Secret,
+        Subscription, Target, Webhook, WebhookId,
     },
     seal::{password_place, signing_secret_place},
     sender::{check_host, signing::SigningSecret},
@@ -62,6 +62,7 @@ async fn new_webhook(
     Ok(Webhook {
         id,
         signing_secret: sealer.seal(signing_secret, &signing_secret_place(company, id)).await?,
+        former_signing_secrets: Vec::new(),
         http_auth_password,
         company: member.company,
         owner: member.user,
@@ -109,7 +110,7 @@ pub(crate) fn check_managed(member: &Member, webhook: &Webhook) -> Result<(), Re
 pub(crate) async fn change(
     context: &Context,
     member: &Member,
-    mut read: StoredWebhook,
+    read: StoredWebhook,
     amendment: &Amendment,
 ) -> Result<Webhook, Refusal> {
     let password = match &amendment.http_auth_password {
@@ -119,9 +120,37 @@ pub(crate) async fn change(
         }
         Edit::Keep | Edit::Clear => None,
     };
+    let changed = |webhook: &Webhook| Ok(amendment.apply(webhook, password.clone(), context.now()));
+    write(context, member, read, changed).await
+}
+
+/// Gives a webhook that was read a new signing secret. Answers with the webhook and the secret.
+pub(crate) async fn rotate(
+    context: &Context,
+    member: &Member,
+    read: StoredWebhook,
+) -> Result<(Webhook, String), Refusal> {
+    check_managed(member, &read.webhook)?;
+    let secret = SigningSecret::from_random(context.random());
+    let place = signing_secret_place(&read.webhook.company, read.webhook.id);
+    let sealed = context.sealer.seal(&secret, &place).await?;
+    let rotated = |webhook: &Webhook| {
+        let rotated = webhook.rotated(sealed.clone(), context.now());
+        rotated.map_err(|RotatedTooOften { again_at }| Refusal::RotatedTooOften(again_at))
+    };
+    Ok((write(context, member, read, rotated).await?, secret))
+}
+
+/// Writes what is to become of a webhook that was read; what somebody else changes meanwhile is taken into account.
+async fn write(
+    context: &Context,
+    member: &Member,
+    mut read: StoredWebhook,
+    change: impl Fn(&Webhook) -> Result<Webhook, Refusal>,
+) -> Result<Webhook, Refusal> {
     for round in 0..TRIES {
         check_managed(member, &read.webhook)?;
-        let changed = amendment.apply(&read.webhook, password.clone(), context.now());
+        let changed = change(&read.webhook)?;
         match context.store.change_webhook(&read, &changed, context.now()).await? {
             Changed::Written => return Ok(changed),
             Changed::Meanwhile(webhook) => read = *webhook,

@@ -4,12 +4,12 @@ use knockback::{
     bus::announce,
     domain::{
         AfterFailure, Announcement, AttemptEnd, AttemptState, Change, Dialect, Hold, Policy, Retry, Secret,
-        Timestamp, after_failure, after_success, payload,
+        Timestamp, Webhook, after_failure, after_success, payload,
     },
     seal::{client_secret_place, password_place, signing_secret_place},
     sender::{
         Exchange, Post,
-        signing::{SigningSecret, epages_signature},
+        signing::{SigningSecret, epages_signature, signatures},
     },
     store::{About, Attempt, Failed, FailureRecord, StoreError, StoredWebhook},
     telemetry::{ATTEMPT, chain},
@@ -56,9 +56,7 @@ fn policy<'a>(deliver: &'a Deliver, due: &Due<'_>) -> &'a Policy {
 async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError> {
     let Due { message, event, .. } = due;
     let (context, webhook) = (&deliver.context, &due.webhook);
-    let place = signing_secret_place(&webhook.company, webhook.id);
-    let secret = context.sealer.open(&webhook.signing_secret, &place).await?;
-    let secret = SigningSecret::parse(&secret).ok_or(TurnError::SigningSecret)?;
+    let secrets = signing_secrets(deliver, webhook).await?;
     let place = password_place(&webhook.company, webhook.id);
     let password = match &webhook.http_auth_password {
         Some(sealed) => Some(context.sealer.open(sealed, &place).await?),
@@ -71,7 +69,7 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
     let mut headers = vec![
         ("webhook-id", message.delivery.to_string()),
         ("webhook-timestamp", started_at.as_secs().to_string()),
-        ("webhook-signature", secret.sign(message.delivery, started_at, &body)),
+        ("webhook-signature", signatures(&secrets, message.delivery, started_at, &body)),
     ];
     if let Some(signature) = epages_header(deliver, due, &body).await? {
         headers.push(("x-epages-hmac-sha256", signature));
@@ -86,6 +84,17 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
     };
     let Exchange { status, error, answer } = deliver.sender.post(&post).await;
     Ok(AttemptEnd { started_at, ended_at: context.now(), status, error, answer })
+}
+
+/// What signs an attempt that is about to be made.
+async fn signing_secrets(deliver: &Deliver, webhook: &Webhook) -> Result<Vec<SigningSecret>, TurnError> {
+    let place = signing_secret_place(&webhook.company, webhook.id);
+    let mut secrets = Vec::with_capacity(1);
+    for sealed in webhook.signing_secrets(deliver.context.now()) {
+        let secret = deliver.context.sealer.open(sealed, &place).await?;
+        secrets.push(SigningSecret::parse(&secret).ok_or(TurnError::SigningSecret)?);
+    }
+    Ok(secrets)
 }
 
 /// The signature that an ePages app checks, with the client secret that it shares with the platform.

@@ -21,6 +21,7 @@ mod pattern;
 pub mod payload;
 mod policy;
 mod removal;
+mod rotation;
 mod staleness;
 mod subscription;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use notice::{Mail, NOTICE_LEASE, Notice, NoticeError, Told, contact};
 pub use pattern::{ANY, Objects, Pattern, Version};
 pub use policy::{BanRule, Dialect, Exhaustion, InvalidPolicy, NUMBERS, Policies, Policy};
 pub use removal::{AppRemoval, RemovalTarget};
+pub use rotation::{FormerSecret, OVERLAP, RotatedTooOften};
 pub use staleness::{StaleBounds, Staleness, staleness};
 pub use subscription::{Subscription, Target};
 pub use time::Timestamp;

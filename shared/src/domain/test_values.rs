@@ -68,6 +68,7 @@ pub(crate) fn webhook(company: &str, owner: &str, app: Option<&str>) -> Webhook 
         http_auth_user: None,
         http_auth_password: None,
         signing_secret: Sealed("sealed".to_owned()),
+        former_signing_secrets: Vec::new(),
         added_at: Timestamp::from_ms(0),
         removed_at: None,
         remove_reason: None,

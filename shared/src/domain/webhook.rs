@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AppId, CompanyId, Dialect, Generation, Installation, Pattern, Timestamp, UserId, WebhookId};
+use super::{
+    AppId, CompanyId, Dialect, FormerSecret, Generation, Installation, Pattern, Timestamp, UserId, WebhookId,
+};
 
 /// Something that only the holder of a key can read. Its debug form shows nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,9 @@ pub struct Webhook {
     pub http_auth_password: Option<Sealed>,
     /// Signs its deliveries.
     pub signing_secret: Sealed,
+    /// Those before, the oldest first, as long as they sign too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_signing_secrets: Vec<FormerSecret>,
     /// When it was created.
     pub added_at: Timestamp,
     /// When it was removed, if it was; the item stays for a week.

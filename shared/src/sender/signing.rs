@@ -24,13 +24,19 @@ impl SigningSecret {
         format!("{PREFIX}{}", BASE64_STANDARD.encode(bytes))
     }
 
-    /// The value of `webhook-signature` for the very bytes that are sent.
-    pub fn sign(&self, delivery: DeliveryId, at: Timestamp, body: &[u8]) -> String {
+    /// A signature for the very bytes that are sent.
+    fn sign(&self, delivery: DeliveryId, at: Timestamp, body: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(format!("{delivery}.{}.", at.as_secs()).as_bytes());
         context.update(body);
         format!("v1,{}", BASE64_STANDARD.encode(context.sign()))
     }
+}
+
+/// The value of `webhook-signature` for the very bytes that are sent: a signature by each secret.
+pub fn signatures(secrets: &[SigningSecret], delivery: DeliveryId, at: Timestamp, body: &[u8]) -> String {
+    let signatures: Vec<_> = secrets.iter().map(|secret| secret.sign(delivery, at, body)).collect();
+    signatures.join(" ")
 }
 
 /// The value of `X-Epages-Hmac-Sha256` for the very bytes that are sent, with the client secret of the app.

@@ -47,6 +47,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NoSuchPath => "There is nothing at this path.",
         Refusal::Method => "This path does not take this method.",
         Refusal::Fields(errors) | Refusal::TooLarge(errors) => return errors.to_string(),
+        Refusal::RotatedTooOften(again_at) => return format!("It can be changed again at {again_at}."),
         Refusal::QuotaReached => "Delete a webhook before you create another one.",
         Refusal::Unavailable(_) => "Nothing is wrong with the request. Please send it again.",
     };
