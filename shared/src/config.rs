@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Objects, Policies, is_email_address},
+    domain::{AddressPolicy, Budget, Objects, Policies, is_email_address},
     queues::QueueUrls,
 };
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub policies: Policies,
     /// What webhooks can ask for.
     pub objects: Objects,
+    /// What each token may ask for in a minute.
+    pub budget: Budget,
     /// Which receivers may be reached.
     pub addresses: AddressPolicy,
     /// How long events and attempts are kept.
@@ -73,6 +75,10 @@ impl Config {
             .with(&optional("POLICY"))
             .map_err(|error| wrong("POLICY", error.to_string()))?;
         let objects = Objects::parse(&optional("OBJECTS")).map_err(|reason| wrong("OBJECTS", reason))?;
+        let budget = match &*optional("BUDGET") {
+            "" => Budget::default(),
+            units => units.parse().map_err(|reason: &str| wrong("BUDGET", reason.to_owned()))?,
+        };
         let days = match &*optional("RETENTION_DAYS") {
             "" => Some(RETENTION_DAYS_DEFAULT),
             days => days.parse().ok().filter(|days| (RETENTION_DAYS_MIN..=3650).contains(days)),
@@ -100,6 +106,7 @@ impl Config {
             platform_tokens,
             policies,
             objects,
+            budget,
             addresses: AddressPolicy { allow_private, own_hosts },
             retention: Duration::from_hours(24 * days),
             host: variable("HOST").filter(|host| !host.is_empty()),
@@ -125,8 +132,8 @@ mod tests {
             let value = changes.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
             Some(str::to_owned(value.unwrap_or(match name {
                 "PLATFORM_TOKEN_SHA256" => &hash,
-                "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS" | "HOST"
-                | "MAIL_FROM" => "",
+                "BUDGET" | "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS"
+                | "HOST" | "MAIL_FROM" => "",
                 _ => "x",
             })))
         });
@@ -150,6 +157,7 @@ mod tests {
             ("PLATFORM_TOKEN_SHA256", "abc"),
             ("POLICY", "pipedrive.ban=x"),
             ("OBJECTS", "order webhook"),
+            ("BUDGET", "none"),
             ("RETENTION_DAYS", "2"),
             ("ALLOW_PRIVATE", "maybe"),
             ("MAIL_FROM", "Knockback <webhooks@example.com>"),

@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    http::{Method, Request, StatusCode},
+    http::{Method, Request, StatusCode, header},
 };
 use serde_json::{Value, json};
 
@@ -45,18 +45,18 @@ impl World {
     /// If the API does not answer, or a refusal has not the dialect's shape, or a success that says nothing has a body.
     #[expect(clippy::expect_used, reason = "an API that answers otherwise has failed the test")]
     pub async fn rs_send(&self, request: Request<Body>) -> Reply {
-        let (status, content_type, text) = self.exchange(request).await;
+        let (status, headers, text) = self.exchange(request).await;
         if status == StatusCode::NO_CONTENT {
-            assert_eq!((content_type, &*text), (None, ""));
-            return Reply { status, body: Value::Null, text };
+            assert_eq!((headers.get(header::CONTENT_TYPE), &*text), (None, ""));
+            return Reply { status, body: Value::Null, text, headers };
         }
-        assert_eq!(content_type.as_deref(), Some("application/json"), "{status} {text}");
+        assert_eq!(headers[header::CONTENT_TYPE], "application/json", "{status} {text}");
         let body: Value = serde_json::from_str(&text).expect("JSON");
         if !status.is_success() {
             let shape = json!({"message": body["message"], "status": status.as_str()});
             assert_eq!((&body, body["message"].is_string()), (&shape, true), "{status} {text}");
         }
-        Reply { status, body, text }
+        Reply { status, body, text, headers }
     }
 
     /// Creates a webhook of a shop for an event type, and answers with it.

@@ -5,11 +5,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{Method, Request, StatusCode, header},
+    http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Objects, Policies, Timestamp},
+    domain::{AddressPolicy, Budget, Objects, Policies, Timestamp},
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
@@ -48,6 +48,15 @@ pub struct Reply {
     pub body: Value,
     /// The body as it came.
     pub text: String,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl Reply {
+    /// The value of a header that is a number.
+    pub fn number(&self, header: &str) -> Option<u64> {
+        self.headers.get(header)?.to_str().ok()?.parse().ok()
+    }
 }
 
 impl World {
@@ -66,7 +75,7 @@ impl World {
     ///
     /// If it does not start.
     pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
-        Self::start(policies, data, true, Some(MAIL_FROM)).await
+        Self::start(policies, data, true, Some(MAIL_FROM), Budget::default()).await
     }
 
     /// Starts everything in memory, as a deployment is: receivers are on the public internet, behind https.
@@ -75,7 +84,7 @@ impl World {
     ///
     /// If it does not start.
     pub async fn public() -> Self {
-        Self::start(Policies::default(), None, false, Some(MAIL_FROM)).await
+        Self::start(Policies::default(), None, false, Some(MAIL_FROM), Budget::default()).await
     }
 
     /// Starts everything in memory, as a deployment is that has no address to send mail from.
@@ -84,7 +93,16 @@ impl World {
     ///
     /// If it does not start.
     pub async fn without_mail() -> Self {
-        Self::start(Policies::default(), None, true, None).await
+        Self::start(Policies::default(), None, true, None, Budget::default()).await
+    }
+
+    /// Starts everything in memory; each token may spend so many units in a minute.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn with_budget(budget: Budget) -> Self {
+        Self::start(Policies::default(), None, true, Some(MAIL_FROM), budget).await
     }
 
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
@@ -93,6 +111,7 @@ impl World {
         data: Option<&Path>,
         allow_private: bool,
         mail_from: Option<&str>,
+        budget: Budget,
     ) -> Self {
         let clock = VirtualClock::new(START);
         let settings = Settings {
@@ -100,6 +119,7 @@ impl World {
             key_ring: None,
             policies,
             objects: Objects::parse("shipment").expect("objects"),
+            budget,
             addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
             host: "knockback.test".to_owned(),
             mail_from: mail_from.map(str::to_owned),
@@ -134,21 +154,20 @@ impl World {
     /// If the API does not answer, or with anything but JSON: clients reject with the body itself.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
     pub async fn send(&self, request: Request<Body>) -> Reply {
-        let (status, content_type, text) = self.exchange(request).await;
-        assert_eq!(content_type.as_deref(), Some("application/json"), "{status} {text}");
+        let (status, headers, text) = self.exchange(request).await;
+        assert_eq!(headers[header::CONTENT_TYPE], "application/json", "{status} {text}");
         let body: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(body["success"], json!(status.is_success()), "{status} {text}");
-        Reply { status, body, text }
+        Reply { status, body, text, headers }
     }
 
-    /// Makes any request, and answers with the status, the content type and the text.
+    /// Makes any request, and answers with the status, the headers and the text.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
-    pub(crate) async fn exchange(&self, request: Request<Body>) -> (StatusCode, Option<String>, String) {
+    pub(crate) async fn exchange(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let response = self.router.clone().oneshot(request).await.expect("the router answers");
-        let (status, content_type) = (response.status(), response.headers().get(header::CONTENT_TYPE));
-        let content_type = content_type.map(|value| value.to_str().expect("text").to_owned());
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a whole body");
-        (status, content_type, String::from_utf8(bytes.into()).expect("UTF-8"))
+        let (head, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("a whole body");
+        (head.status, head.headers, String::from_utf8(bytes.into()).expect("UTF-8"))
     }
 
     /// Makes a request as the platform.

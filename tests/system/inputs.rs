@@ -102,7 +102,7 @@ fn own(fields: &[&str]) -> Vec<String> {
 
 /// Bodies that are no JSON object at all, or one that no one can read.
 fn unreadable() -> Vec<Vec<u8>> {
-    let nested = |bytes: &str| bytes.repeat(50_000).into_bytes();
+    let nested = |bytes: &str| bytes.repeat(10_000).into_bytes();
     let mut bodies: Vec<Vec<u8>> = [
         "",
         " ",
@@ -188,7 +188,7 @@ async fn a_bad_request_for_a_token_is_refused_with_its_fields_named() {
         (json!({"company_id": "1", "user_id": "1", "scopes": ["root"]}), &["scopes"]),
         (json!({"company_id": "1", "user_id": "1", "scopes": "admin"}), &["scopes"]),
         (json!({"company_id": "1", "user_id": "1", "scopes": [1]}), &["scopes"]),
-        (json!({"company_id": "1", "user_id": "1", "scopes": vec!["admin"; 200_000]}), &["scopes"]),
+        (json!({"company_id": "1", "user_id": "1", "scopes": vec!["admin"; 5000]}), &["scopes"]),
         (json!({"company_id": "1", "user_id": "1", "contact": "a\r\nb"}), &["contact"]),
         (json!({"company_id": "1", "user_id": "1", "contact": "a".repeat(256)}), &["contact"]),
     ] {
@@ -219,7 +219,7 @@ async fn a_caller_whose_ids_are_no_integers_has_no_webhooks_of_this_dialect() {
 async fn a_bad_query_parameter_is_named() {
     let world = World::new().await;
     let owner = world.owner().await;
-    let long = "9".repeat(100_000 / 2);
+    let long = "9".repeat(4000);
     for (query, field) in [
         ("limit=0", "limit"),
         ("limit=501", "limit"),
@@ -255,7 +255,7 @@ async fn a_bad_query_parameter_is_named() {
 async fn an_id_that_is_none_is_not_found() {
     let world = World::new().await;
     let owner = world.owner().await;
-    let long = "1".repeat(50_000);
+    let long = "1".repeat(1000);
     for id in [
         "0",
         "-1",

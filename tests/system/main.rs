@@ -4,6 +4,7 @@ mod announcements;
 mod answers;
 mod apps;
 mod bans;
+mod budgets;
 mod bus;
 mod callers;
 mod changes;

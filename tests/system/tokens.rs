@@ -84,7 +84,7 @@ async fn a_token_that_is_taken_back_is_refused_from_then_on_and_no_other_is() {
 async fn what_is_no_token_is_not_found() {
     let world = World::new().await;
     let not_found = json!({"status": "error", "success": false, "errors": {"id": ["not found"]}});
-    for id in ["x", &"0".repeat(64), &"Z".repeat(64), "%ff", &"0".repeat(5000)] {
+    for id in ["x", &"0".repeat(64), &"Z".repeat(64), "%ff", &"0".repeat(1000)] {
         let reply = take_back(&world, id).await;
         assert_eq!((reply.status, &reply.body), (StatusCode::NOT_FOUND, &not_found), "{id}");
     }

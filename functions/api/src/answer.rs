@@ -1,7 +1,7 @@
 //! The answers of the Pipedrive dialect (facts: Pipedrive, Answers). Every one is JSON and never empty: clients reject
 //! with the body itself, and read `success`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     body::Body,
@@ -16,6 +16,8 @@ use knockback::{
     telemetry::chain,
 };
 use serde::Serialize;
+
+use crate::door::whole_secs;
 
 /// A success, in the order of keys that the dialect has.
 #[derive(Debug, Serialize)]
@@ -87,6 +89,12 @@ pub(crate) enum Refusal {
     QuotaReached,
     /// The webhook's signing secret was changed too often lately; when it can be again.
     RotatedTooOften(Timestamp),
+    /// The path or the query is longer than any that leads somewhere.
+    UriTooLong,
+    /// More headers than anybody needs.
+    TooManyHeaders,
+    /// The token has asked for too much in a while; after this time there is enough again.
+    BudgetSpent(Duration),
     /// AWS does not answer.
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -126,22 +134,32 @@ impl Refusal {
             Self::Fields(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::QuotaReached | Self::RotatedTooOften(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::TooManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::BudgetSpent(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
-}
 
-/// Makes an answer say when to ask again, and the log what went wrong.
-pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static), mut response: Response) -> Response {
-    tracing::error!(error = chain(error), "a request was not done");
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    /// Makes an answer say when to ask again, where that helps, and the log what went wrong with us.
+    pub(crate) fn finish(self, mut response: Response) -> Response {
+        let retry_after_secs = match self {
+            Self::Unavailable(error) => {
+                tracing::error!(error = chain(&*error), "a request was not done");
+                1
+            }
+            Self::BudgetSpent(retry_after) => whole_secs(retry_after),
+            _ => return response,
+        };
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_secs));
+        response
+    }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = self.status();
-        match self {
+        let response = match &self {
             Self::Unauthorized => {
                 let info = "Please send a valid token, in the header x-api-token, as Authorization: Bearer, or as the \
                             query parameter api_token.";
@@ -162,16 +180,25 @@ impl IntoResponse for Refusal {
                 let info = "This path does not take this method.";
                 general(status, "Method not allowed", info)
             }
-            Self::Fields(errors) | Self::TooLarge(errors) => wrong(status, &errors),
+            Self::Fields(errors) | Self::TooLarge(errors) => wrong(status, errors),
             Self::QuotaReached => {
                 let info = "Delete a webhook before you create another one.";
                 general(status, "Webhooks limit reached", info)
             }
-            Self::Unavailable(error) => {
-                let info = "Nothing is wrong with the request. Please send it again; events that have an id are not repeated by it.";
-                unavailable(&*error, general(status, "Service unavailable", info))
+            Self::UriTooLong => general(status, "URI too long", "The path or the query is too long."),
+            Self::TooManyHeaders => {
+                general(status, "Request header fields too large", "There are too many headers.")
             }
-        }
+            Self::BudgetSpent(_) => {
+                let info = "The token has spent its budget. Please wait as long as Retry-After says.";
+                general(status, "Request over limit", info)
+            }
+            Self::Unavailable(_) => {
+                let info = "Nothing is wrong with the request. Please send it again; events that have an id are not repeated by it.";
+                general(status, "Service unavailable", info)
+            }
+        };
+        self.finish(response)
     }
 }
 

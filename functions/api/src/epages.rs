@@ -25,12 +25,18 @@ use knockback::{
     store::StoredWebhook,
 };
 
-use self::{answer::Problem, list::Paging, shown::Shop};
+pub(crate) use self::answer::Problem;
+use self::{list::Paging, shown::Shop};
 use crate::{
     answer::{Refusal, answer},
     request,
     webhooks::{self, addresses},
 };
+
+/// Whether a path is of this dialect.
+pub(crate) fn is_below(path: &str) -> bool {
+    path.starts_with("/rs/")
+}
 
 /// All routes below `/rs`.
 pub(crate) fn router() -> Router<Arc<Context>> {

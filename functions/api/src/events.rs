@@ -36,7 +36,7 @@ pub(crate) async fn report(
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     request::platform(&context, &parts).await?;
-    let body = request::body(body).await?;
+    let body = request::events_body(body).await?;
     let host = context.config.host.as_deref().or_else(|| request::host(&parts)).unwrap_or_default();
     let events = read_events(&context, &body, host)?;
     let taken: Vec<_> = events.iter().map(|event| Taken { id: event.id.clone() }).collect();

@@ -5,6 +5,7 @@
 
 mod answer;
 mod apps;
+mod door;
 mod epages;
 mod events;
 mod pipedrive;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::StatusCode,
+    middleware::from_fn,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -46,6 +48,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(epages::router())
         .fallback(async || Refusal::NoSuchPath.into_response())
         .method_not_allowed_fallback(async || Refusal::Method.into_response())
+        .layer(from_fn(door::pass))
         .with_state(context)
 }
 

@@ -8,15 +8,20 @@ use axum::{
 };
 use knockback::{
     Context,
-    domain::{Caller, FieldErrors, InvalidId, Member},
-    token::sha256_hex,
+    domain::{Caller, FieldErrors, InvalidId, Member, request_cost},
+    store::{Spent, Token},
+    telemetry::chain,
+    token::{is_among, sha256_hex},
 };
 use url::form_urlencoded;
 
-use crate::answer::Refusal;
+use crate::{answer::Refusal, door::Meter};
 
-/// The largest request, in bytes.
-const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The largest body, in bytes, of a request that is not of events: what may be in it, several times.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest body of events, in bytes.
+const EVENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The longest token that is looked up, in bytes.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -25,11 +30,31 @@ const TOKEN_BYTES_MAX: usize = 512;
 async fn caller(context: &Context, parts: &Parts) -> Result<Caller, Refusal> {
     let token = token(parts).filter(|token| token.len() <= TOKEN_BYTES_MAX).ok_or(Refusal::Unauthorized)?;
     let sha256 = sha256_hex(&token);
-    if context.config.platform_tokens.contains(&sha256) {
+    if is_among(&sha256, &context.config.platform_tokens) {
         return Ok(Caller::Platform);
     }
     let token = context.store.token(&sha256).await?.ok_or(Refusal::Unauthorized)?;
+    meter(context, parts, &token).await?;
     Ok(Caller::Member(token.member))
+}
+
+/// Takes the cost of a request from its token's budget.
+async fn meter(context: &Context, parts: &Parts, token: &Token) -> Result<(), Refusal> {
+    let (budget, cost) = (context.config.budget, request_cost(parts.method.as_str()));
+    let (standing, outcome) = match context.store.spend(token, budget, cost, context.now()).await {
+        Ok(Spent::Granted(standing)) => (standing, Ok(())),
+        Ok(Spent::Refused { standing, retry_after }) => (standing, Err(Refusal::BudgetSpent(retry_after))),
+        Ok(Spent::TokenGone) => return Err(Refusal::Unauthorized),
+        Err(error) => {
+            // Whoever is within their budget is not to suffer from it.
+            tracing::error!(token = token.sha256, error = chain(&error), "a budget was not kept");
+            return Ok(());
+        }
+    };
+    if let Some(meter) = parts.extensions.get::<Meter>() {
+        meter.note(standing);
+    }
+    outcome
 }
 
 /// Lets somebody of a company pass.
@@ -132,9 +157,18 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// The body, up to [`BODY_BYTES_MAX`].
+/// A body that is not of events.
 pub(crate) async fn body(body: Body) -> Result<Vec<u8>, Refusal> {
-    let too_large = || FieldErrors::of("body", format!("must be at most {BODY_BYTES_MAX} bytes"));
-    let bytes = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Refusal::TooLarge(too_large()))?;
+    bounded(body, BODY_BYTES_MAX).await
+}
+
+/// A body of events.
+pub(crate) async fn events_body(body: Body) -> Result<Vec<u8>, Refusal> {
+    bounded(body, EVENTS_BYTES_MAX).await
+}
+
+async fn bounded(body: Body, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
+    let too_large = || FieldErrors::of("body", format!("must be at most {bytes_max} bytes"));
+    let bytes = to_bytes(body, bytes_max).await.map_err(|_| Refusal::TooLarge(too_large()))?;
     Ok(bytes.into())
 }

@@ -30,7 +30,7 @@ pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) 
     let member = Member::parse(&request::body(body).await?)?;
     let token = new_token(&*context.entropy);
     let id = sha256_hex(&token);
-    let new = Token { sha256: id.clone(), member, added_at: context.now() };
+    let new = Token { sha256: id.clone(), member, added_at: context.now(), full_at: None };
     match context.store.add_token(new).await? {
         AddedToken::Added => Ok(answer(StatusCode::CREATED, &Answer::of(Given { id, token }))),
         AddedToken::AppRemoved => {
@@ -111,7 +111,7 @@ struct Shown<'a> {
 
 impl<'a> From<&'a Token> for Shown<'a> {
     fn from(token: &'a Token) -> Self {
-        let Token { sha256, member, added_at } = token;
+        let Token { sha256, member, added_at, full_at: _ } = token;
         Self {
             id: sha256,
             company_id: &member.company,

@@ -1,9 +1,9 @@
 //! The runner's flags.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr as _};
 
 use clap::{ArgAction, Parser};
-use knockback::domain::{NUMBERS, Objects, Policies};
+use knockback::domain::{Budget, NUMBERS, Objects, Policies};
 
 /// Runs all of Knockback on this machine: the API, fan-out and deliver, on AWS in a box.
 #[derive(Debug, Clone, Parser)]
@@ -41,6 +41,9 @@ pub struct Cli {
     /// Change numbers of a policy, such as "pipedrive.ban=5s"; can be repeated, and hold several.
     #[arg(long, env = "KNOCKBACK_POLICY", value_name = "NAME=VALUE", value_parser = policy)]
     pub policy: Vec<String>,
+    /// The units that each token may spend in a minute: a GET, POST, PUT or PATCH costs 10, a DELETE 6.
+    #[arg(long, env = "KNOCKBACK_BUDGET", value_name = "UNITS", default_value = "12000", value_parser = Budget::from_str)]
+    pub budget: Budget,
     /// Objects that webhooks can ask for beside the known ones, such as "order shipment".
     #[arg(long, env = "KNOCKBACK_OBJECTS", value_name = "NAMES", default_value = "", value_parser = Objects::parse)]
     pub objects: Objects,

@@ -86,6 +86,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         key_ring: secrets.key_ring.clone().map(Secret),
         policies: cli.policies(),
         objects: cli.objects,
+        budget: cli.budget,
         addresses: AddressPolicy {
             allow_private: cli.allow_private,
             own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],
@@ -171,7 +172,7 @@ async fn give_token(system: &System, token: &str) -> anyhow::Result<()> {
         contact: None,
         generation: Generation::default(),
     };
-    let token = Token { sha256: sha256_hex(token), member, added_at: system.context.now() };
+    let token = Token { sha256: sha256_hex(token), member, added_at: system.context.now(), full_at: None };
     // The platform's own caller has no app that could be removed.
     system.context.store.add_token(token).await?;
     Ok(())

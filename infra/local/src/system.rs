@@ -49,6 +49,8 @@ pub struct Settings {
     pub policies: knockback::domain::Policies,
     /// What webhooks can ask for.
     pub objects: knockback::domain::Objects,
+    /// What each token may ask for in a minute.
+    pub budget: knockback::domain::Budget,
     /// Which receivers may be reached.
     pub addresses: knockback::domain::AddressPolicy,
     /// The host that events are given where the platform leaves it out.
@@ -67,6 +69,7 @@ impl Settings {
             platform_token_sha256: "0".repeat(64),
             key_ring: None,
             objects: Objects::default(),
+            budget: knockback::domain::Budget::default(),
             policies: Policies::default(),
             addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
             host: "knockback.test".to_owned(),
@@ -158,6 +161,7 @@ impl System {
             platform_tokens: vec![settings.platform_token_sha256],
             policies: settings.policies,
             objects: settings.objects,
+            budget: settings.budget,
             addresses: settings.addresses,
             retention: std::time::Duration::from_hours(7 * 24),
             host: Some(settings.host),

@@ -6,6 +6,7 @@
 mod apps;
 mod attempts;
 mod batch;
+mod budgets;
 mod error;
 mod events;
 mod health;
@@ -28,6 +29,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use apps::{KnownApp, Registered};
 pub use attempts::{About, Attempt, Claim, Failed, FailureRecord};
 pub use batch::Batch;
+pub use budgets::Spent;
 pub use error::StoreError;
 pub use events::FanOut;
 pub use health::FAILING_SHARDS;

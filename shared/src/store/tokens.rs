@@ -26,6 +26,8 @@ pub struct Token {
     pub member: Member,
     /// When it was given out.
     pub added_at: Timestamp,
+    /// When its budget is full again, if it has spent of it.
+    pub full_at: Option<Timestamp>,
 }
 
 /// Whether a token was given out.
@@ -58,6 +60,8 @@ struct TokenItem {
     installation: Option<String>,
     member: Member,
     added_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    full_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -80,11 +84,12 @@ impl Store {
     }
 
     fn put_token(&self, token: &Token) -> Result<[TransactWriteItem; 2], StoreError> {
-        let Token { sha256, member, added_at } = token;
+        let Token { sha256, member, added_at, full_at: _ } = token;
         let put = |Key { pk, sk }: Key, app: Option<AppId>| {
             let installation = app.as_ref().map(|_| index_sk(&member.company, &member.user));
             let (member, added_at) = (member.clone(), *added_at);
-            let item = TokenItem { pk, sk, v: Version1, app, installation, member, added_at };
+            let full_at = None;
+            let item = TokenItem { pk, sk, v: Version1, app, installation, member, added_at, full_at };
             Put::builder().table_name(&self.webhooks).set_item(Some(to_item(&item)?)).action()
         };
         // The index needs to hold one of the two.
@@ -191,7 +196,7 @@ impl Store {
 
 /// Reads either of a token's items.
 pub(super) fn stored_token(item: Item) -> Result<Token, StoreError> {
-    let TokenItem { pk, sk, member, added_at, .. } = from_item(item)?;
+    let TokenItem { pk, sk, member, added_at, full_at, .. } = from_item(item)?;
     let sha256 = token_of(&pk).or_else(|| token_of(&sk)).unwrap_or_default().to_owned();
-    Ok(Token { sha256, member, added_at })
+    Ok(Token { sha256, member, added_at, full_at })
 }

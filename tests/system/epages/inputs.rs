@@ -36,9 +36,9 @@ async fn refusals_have_the_published_shape() {
         ),
     );
     check(
-        &world.rs_call(Method::POST, WEBHOOKS, &token, "x".repeat(4 * 1024 * 1024 + 1)).await,
+        &world.rs_call(Method::POST, WEBHOOKS, &token, "x".repeat(64 * 1024 + 1)).await,
         413,
-        "body must be at most 4194304 bytes",
+        "body must be at most 65536 bytes",
     );
     check(
         &world.rs_call(Method::GET, &format!("{WEBHOOKS}/nothing"), &token, "").await,
@@ -128,7 +128,7 @@ async fn a_bad_request_for_a_webhook_is_refused_with_its_field_named() {
         );
         assert!(!message.contains(';'), "{message}");
     }
-    for body in ["", "{", "null", "[]", "callbackUrl=x", "{\"a\":\"\u{0}\"}", &"[".repeat(100_000)] {
+    for body in ["", "{", "null", "[]", "callbackUrl=x", "{\"a\":\"\u{0}\"}", &"[".repeat(60_000)] {
         let reply = world.rs_call(Method::POST, WEBHOOKS, &token, body.to_owned()).await;
         let message = reply.body["message"].as_str().expect("a message");
         assert_eq!(
@@ -152,7 +152,7 @@ async fn a_switch_that_says_neither_on_nor_off_changes_nothing() {
         let message = reply.body["message"].as_str().expect("a message");
         assert_eq!((reply.status, message.starts_with("active ")), (StatusCode::BAD_REQUEST, true), "{body}");
     }
-    let large = world.rs_call(Method::POST, &path, &token, "x".repeat(4 * 1024 * 1024 + 1)).await;
+    let large = world.rs_call(Method::POST, &path, &token, "x".repeat(64 * 1024 + 1)).await;
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(world.items().await, before);
 }
@@ -161,7 +161,7 @@ async fn a_switch_that_says_neither_on_nor_off_changes_nothing() {
 async fn a_bad_query_parameter_is_named() {
     let world = World::new().await;
     let token = world.shop_app("DemoShop", "mailer").await;
-    let long = "9".repeat(50_000);
+    let long = "9".repeat(4000);
     for (query, message) in [
         ("page=-1", "page must be from 0 to 1000000"),
         ("page=", "page must be from 0 to 1000000"),
@@ -181,7 +181,7 @@ async fn a_bad_query_parameter_is_named() {
 async fn an_id_that_is_none_is_not_found_and_a_shop_that_is_none_is_403() {
     let world = World::new().await;
     let token = world.shop_app("DemoShop", "mailer").await;
-    let long = "1".repeat(50_000);
+    let long = "1".repeat(950);
     for id in ["0", "17", "abc", "%00", "%ff", "%zz", "%2F", "%F0%9F%98%80", &long] {
         for (method, body) in [(Method::GET, ""), (Method::POST, "active=true"), (Method::DELETE, "")] {
             let reply = world.rs_call(method, &format!("{WEBHOOKS}/{id}"), &token, body).await;

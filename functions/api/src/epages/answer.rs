@@ -3,11 +3,11 @@
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::answer::{Refusal, answer, unavailable};
+use crate::answer::{Refusal, answer};
 
 /// Why a request is not done, as ePages' clients read it.
 #[derive(Debug)]
-pub(super) struct Problem(pub(super) Refusal);
+pub(crate) struct Problem(pub(crate) Refusal);
 
 impl<E: Into<Refusal>> From<E> for Problem {
     fn from(error: E) -> Self {
@@ -31,10 +31,7 @@ impl IntoResponse for Problem {
         };
         let message = message(&refusal);
         let response = answer(status, &Shown { message, status: status.as_str().to_owned() });
-        match refusal {
-            Refusal::Unavailable(error) => unavailable(&*error, response),
-            _ => response,
-        }
+        refusal.finish(response)
     }
 }
 
@@ -47,6 +44,9 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NoSuchPath => "There is nothing at this path.",
         Refusal::Method => "This path does not take this method.",
         Refusal::Fields(errors) | Refusal::TooLarge(errors) => return errors.to_string(),
+        Refusal::UriTooLong => "The path or the query is too long.",
+        Refusal::TooManyHeaders => "There are too many headers.",
+        Refusal::BudgetSpent(_) => "The token has spent its budget. Please wait as long as Retry-After says.",
         Refusal::RotatedTooOften(again_at) => return format!("It can be changed again at {again_at}."),
         Refusal::QuotaReached => "Delete a webhook before you create another one.",
         Refusal::Unavailable(_) => "Nothing is wrong with the request. Please send it again.",

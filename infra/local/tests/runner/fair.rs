@@ -34,7 +34,9 @@ async fn subscribe_often(runner: &Arc<Runner>, url: &str) {
 async fn an_event_of_a_quiet_company_arrives_in_under_a_second_while_thousands_of_another_are_under_way() {
     let (busy, quiet) =
         (Receiver::start(200, Duration::from_millis(100)).await, Receiver::start(200, Duration::ZERO).await);
-    let runner = Arc::new(Runner::in_memory(&["--quiet", "--policy", "pipedrive.quota=1000000"]).await);
+    let runner = Arc::new(
+        Runner::in_memory(&["--quiet", "--policy", "pipedrive.quota=1000000", "--budget", "60000"]).await,
+    );
     let ((), created_in) = timed(subscribe_often(&runner, &busy.url)).await;
     let member = json!({"company_id": "2", "user_id": "20"});
     let (status, token) =
