@@ -9,6 +9,7 @@ mod raw;
 mod receiver;
 mod seed;
 mod subscribed;
+mod watch;
 mod world;
 
 pub use announcements::Announced;

@@ -16,12 +16,12 @@ use local::system::{Settings, Surroundings, System};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{random::Counting, receiver::Receiver};
+use crate::{random::Counting, receiver::Receiver, watch::Watch};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
 
-const PLATFORM_TOKEN: &str = "the platform's token";
+pub(crate) const PLATFORM_TOKEN: &str = "the platform's token";
 
 /// The address that mail to owners comes from.
 pub const MAIL_FROM: &str = "webhooks@knockback.test";
@@ -37,6 +37,7 @@ pub struct World {
     /// The system.
     pub system: System,
     router: Router,
+    watch: Arc<Watch>,
 }
 
 /// An answer of the API.
@@ -127,7 +128,8 @@ impl World {
         let surroundings =
             Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(Counting::default()), settings };
         let system = System::start(data, surroundings).await.expect("the system starts");
-        Self { clock, router: system.router(), system }
+        let watch = Arc::new(Watch::start(&system.aws));
+        Self { clock, router: system.router(), system, watch }
     }
 
     /// A new receiver, which answers 200 until it is told otherwise.
@@ -164,9 +166,14 @@ impl World {
     /// Makes any request, and answers with the status, the headers and the text.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
     pub(crate) async fn exchange(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+        let (head, body) = request.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("a whole body");
+        self.watch.read(&bytes);
+        let request = Request::from_parts(head, Body::from(bytes));
         let response = self.router.clone().oneshot(request).await.expect("the router answers");
         let (head, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a whole body");
+        self.watch.read(&bytes);
         (head.status, head.headers, String::from_utf8(bytes.into()).expect("UTF-8"))
     }
 

@@ -20,10 +20,10 @@ pub mod wire;
 
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -49,6 +49,9 @@ const EVENTBRIDGE: &str = "AWSEvents";
 const SES: &str = "SES";
 const SECRETS: &str = "secretsmanager";
 
+/// Is shown every call: its target and its body.
+type Watcher = Box<dyn Fn(&str, &[u8]) + Send + Sync>;
+
 /// The services of one account.
 #[derive(Debug)]
 pub struct AwsBox {
@@ -65,7 +68,18 @@ pub struct AwsBox {
     counter: Counter,
     refused: Mutex<BTreeSet<String>>,
     conflicts: AtomicU32,
+    watchers: Watchers,
     entropy: Arc<dyn Entropy>,
+}
+
+/// Those who are shown every call.
+#[derive(Default)]
+struct Watchers(RwLock<Vec<Watcher>>);
+
+impl fmt::Debug for Watchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watchers")
+    }
 }
 
 /// Data that cannot be opened.
@@ -145,6 +159,7 @@ impl AwsBox {
             counter: Counter::default(),
             refused: Mutex::default(),
             conflicts: AtomicU32::new(0),
+            watchers: Watchers::default(),
             entropy,
         })
     }
@@ -157,6 +172,11 @@ impl AwsBox {
     /// The mails that were sent, in their order; on a folder the latest 1000.
     pub fn mails(&self) -> Vec<Mail> {
         self.mail.mails()
+    }
+
+    /// Shows every call from now on, by its target and its body, whatever it is answered.
+    pub fn watch(&self, watcher: impl Fn(&str, &[u8]) + Send + Sync + 'static) {
+        self.watchers.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(watcher));
     }
 
     /// Refuses an operation from now on, such as `AWSEvents.PutEvents`: as AWS does if a role may not call it.
@@ -197,6 +217,9 @@ impl AwsBox {
     pub async fn call(&self, target: &str, body: Bytes) -> Answer {
         let (service, operation) = target.split_once('.').unwrap_or((target, ""));
         self.counter.call(target);
+        for watcher in self.watchers.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            watcher(target, &body);
+        }
         if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(target) {
             let (kind, message) = ("AccessDeniedException", format!("not authorized to perform {target}"));
             return match service {

@@ -1,0 +1,173 @@
+//! Secrets in clear, wherever they must not be (design: Safety). Every world watches for them: in each call that its
+//! functions make to AWS, in its tables at its end, and in the log of the whole test run.
+//!
+//! What a secret is, the API tells: what it asks for and answers with under the names of secrets. Beside those, all that
+//! looks like one.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+};
+
+use knockback::telemetry;
+use local::aws::AwsBox;
+use serde_json::{Value, json};
+
+use crate::epages::CLIENT_SECRET;
+
+/// What secrets are called where they are sent and answered.
+const NAMES: &[&str] = &["signing_secret", "signingSecret", "token", "http_auth_password", "client_secret"];
+
+/// The shortest secret that is looked for: a shorter one could be there by chance.
+const SECRET_CHARS_MIN: usize = 12;
+
+/// The most secrets that a world looks for, so that one with thousands takes no longer.
+const SECRETS_MAX: usize = 24;
+
+/// What all signing secrets begin with, and all tokens; and the secrets that are the same in all tests.
+const EVERYWHERE: &[&str] = &["whsec_", "kb_", crate::world::PLATFORM_TOKEN, CLIENT_SECRET];
+
+/// What the log of the test run shows that it must not, with all that is looked for in it.
+static LOG: Mutex<Findings> = Mutex::new(Findings { secrets: BTreeSet::new(), found: Vec::new() });
+
+/// The secrets that are known, and where they were seen.
+#[derive(Debug, Default)]
+struct Findings {
+    secrets: BTreeSet<String>,
+    found: Vec<String>,
+}
+
+impl Findings {
+    fn learn(&mut self, secret: &str) {
+        let secret = secret.trim_start_matches("whsec_");
+        if secret.len() >= SECRET_CHARS_MIN && self.secrets.len() < SECRETS_MAX {
+            self.secrets.insert(secret.to_owned());
+        }
+    }
+
+    fn look(&mut self, place: &str, text: &str) {
+        let known = self.secrets.iter().map(String::as_str).chain(EVERYWHERE.iter().copied());
+        for secret in known.filter(|secret| text.contains(secret)) {
+            self.found.push(format!("{secret} in {place}: {text}"));
+        }
+    }
+}
+
+fn lock(findings: &Mutex<Findings>) -> MutexGuard<'_, Findings> {
+    findings.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Watches one world. The test fails when it is dropped, if a secret was seen.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    findings: Arc<Mutex<Findings>>,
+    aws: Arc<AwsBox>,
+}
+
+impl Watch {
+    /// Watches a box from now on, and the log of the test run.
+    pub(crate) fn start(aws: &Arc<AwsBox>) -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| telemetry::start_to(|| LogWriter));
+        let findings = Arc::new(Mutex::new(Findings::default()));
+        let watch = Self { findings: Arc::clone(&findings), aws: Arc::clone(aws) };
+        aws.watch(move |target, body| {
+            if !target.starts_with("secretsmanager") {
+                lock(&findings).look(target, &String::from_utf8_lossy(body));
+            }
+        });
+        let ring = aws.secrets.call("GetSecretValue", br#"{"SecretId":"KeyRing"}"#);
+        let ring: Value = serde_json::from_slice(&ring.body).unwrap_or_default();
+        let ring: Value =
+            serde_json::from_str(ring["SecretString"].as_str().unwrap_or_default()).unwrap_or_default();
+        for key in ring.as_object().into_iter().flatten().filter_map(|(_, key)| key.as_str()) {
+            watch.learn(key);
+        }
+        watch
+    }
+
+    /// Learns the secrets that a request or an answer of the API holds.
+    pub(crate) fn read(&self, body: &[u8]) {
+        if let Ok(body) = serde_json::from_slice(body) {
+            self.read_value(&body);
+        }
+    }
+
+    fn read_value(&self, value: &Value) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            match value.as_str() {
+                Some(secret) if NAMES.contains(&name.as_str()) => self.learn(secret),
+                _ => self.read_value(value),
+            }
+        }
+    }
+
+    fn learn(&self, secret: &str) {
+        lock(&self.findings).learn(secret);
+        lock(&LOG).learn(secret);
+    }
+
+    fn look_into_tables(&self) {
+        for table in ["WebhooksTable", "DeliveriesTable"] {
+            let mut scan = json!({ "TableName": table });
+            loop {
+                let answer = self.aws.tables.call("Scan", scan.to_string().as_bytes());
+                let text = String::from_utf8_lossy(&answer.body);
+                // A table that a test has deleted is an error, which says nothing.
+                lock(&self.findings).look(table, &text);
+                let page: Value = serde_json::from_str(&text).unwrap_or_default();
+                match page.get("LastEvaluatedKey") {
+                    Some(last) => scan["ExclusiveStartKey"] = last.clone(),
+                    None => break,
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.look_into_tables();
+        let mut found = std::mem::take(&mut lock(&self.findings).found);
+        found.append(&mut lock(&LOG).found.clone());
+        assert!(found.is_empty(), "secrets in clear: {found:#?}");
+    }
+}
+
+/// Takes the lines of the log.
+struct LogWriter;
+
+impl io::Write for LogWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        lock(&LOG).look("the log", &String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands() {
+        let mut findings = Findings::default();
+        findings.learn("whsec_c2VjcmV0IGluIGNsZWFy");
+        findings.learn("short");
+        findings.look("a message", "all is well, in short");
+        assert!(findings.found.is_empty());
+        for text in
+            ["x c2VjcmV0IGluIGNsZWFy x", "whsec_", "kb_12", CLIENT_SECRET, crate::world::PLATFORM_TOKEN]
+        {
+            findings.look("a message", text);
+        }
+        assert_eq!(findings.found.len(), 5);
+    }
+}
