@@ -12,6 +12,7 @@ use crate::{
     mail::Mailer,
     queues::Queues,
     seal::{KeyRing, SealError},
+    sender::{Resolver, SystemResolver},
     store::Store,
 };
 
@@ -36,6 +37,8 @@ pub struct Context {
     pub mail: Option<Mailer>,
     /// Opens and seals secrets.
     pub key_ring: KeyRing,
+    /// Says where the hosts of URLs lead.
+    pub resolver: Arc<dyn Resolver>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids and secrets.
@@ -76,7 +79,8 @@ impl Context {
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
         let mail = config.mail_from.as_ref().map(|from| Mailer::new(sdk, from));
         let key_ring = KeyRing::parse(&config.key_ring.0, Arc::clone(&entropy))?;
-        Ok(Self { config, store, queues, bus, mail, key_ring, clock, entropy })
+        let resolver = Arc::new(SystemResolver);
+        Ok(Self { config, store, queues, bus, mail, key_ring, resolver, clock, entropy })
     }
 
     /// The context of a function on Lambda: settings from the environment, AWS as the environment says.

@@ -3,6 +3,7 @@
 mod announcements;
 mod epages;
 mod items;
+mod names;
 mod queues;
 mod random;
 mod raw;
@@ -13,6 +14,7 @@ mod world;
 
 pub use announcements::Announced;
 pub use epages::{CLIENT_SECRET, hook_path};
+pub use names::Names;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
 pub use subscribed::Subscribed;

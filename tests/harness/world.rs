@@ -9,14 +9,15 @@ use axum::{
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Objects, Policies, Secret, Timestamp},
+    domain::{AddressPolicy, Network, Objects, Policies, Secret, Timestamp},
+    sender::{Certificate, Internet},
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{random::Counting, receiver::Receiver};
+use crate::{names::Names, random::Counting, receiver::Receiver};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -25,6 +26,9 @@ const PLATFORM_TOKEN: &str = "the platform's token";
 
 /// The address that mail to owners comes from.
 pub const MAIL_FROM: &str = "webhooks@knockback.test";
+
+/// Where receivers of tests are.
+const LOOPBACK: &str = "127.0.0.0/8";
 
 /// The longest that a test lets time run for everything to come to rest.
 const REST_WITHIN: Duration = Duration::from_hours(24 * 30);
@@ -36,6 +40,8 @@ pub struct World {
     pub clock: VirtualClock,
     /// The system.
     pub system: System,
+    /// Where names lead; only the test says so.
+    pub names: Names,
     router: Router,
 }
 
@@ -66,7 +72,17 @@ impl World {
     ///
     /// If it does not start.
     pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
-        Self::start(policies, data, true, Some(MAIL_FROM)).await
+        Self::start(policies, data, LOOPBACK, Some(MAIL_FROM), Vec::new()).await
+    }
+
+    /// Starts everything in memory with these policies and these networks allowed, such as `127.0.0.0/8`; certificates are
+    /// believed from these authorities too.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn allowing(policies: Policies, networks: &str, authorities: Vec<Certificate>) -> Self {
+        Self::start(policies, None, networks, Some(MAIL_FROM), authorities).await
     }
 
     /// Starts everything in memory, as a deployment is: receivers are on the public internet, behind https.
@@ -75,7 +91,7 @@ impl World {
     ///
     /// If it does not start.
     pub async fn public() -> Self {
-        Self::start(Policies::default(), None, false, Some(MAIL_FROM)).await
+        Self::start(Policies::default(), None, "", Some(MAIL_FROM), Vec::new()).await
     }
 
     /// Starts everything in memory, as a deployment is that has no address to send mail from.
@@ -84,15 +100,16 @@ impl World {
     ///
     /// If it does not start.
     pub async fn without_mail() -> Self {
-        Self::start(Policies::default(), None, true, None).await
+        Self::start(Policies::default(), None, LOOPBACK, None, Vec::new()).await
     }
 
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
     async fn start(
         policies: Policies,
         data: Option<&Path>,
-        allow_private: bool,
+        networks: &str,
         mail_from: Option<&str>,
+        authorities: Vec<Certificate>,
     ) -> Self {
         let clock = VirtualClock::new(START);
         let settings = Settings {
@@ -100,14 +117,22 @@ impl World {
             key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
             policies,
             objects: Objects::parse("shipment").expect("objects"),
-            addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
+            addresses: AddressPolicy {
+                allowed: Network::parse_all(networks).expect("networks"),
+                own_hosts: vec!["knockback.test".to_owned()],
+            },
             host: "knockback.test".to_owned(),
             mail_from: mail_from.map(str::to_owned),
         };
-        let surroundings =
-            Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(Counting::default()), settings };
+        let names = Names::default();
+        let surroundings = Surroundings {
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(Counting::default()),
+            internet: Internet { resolver: Arc::new(names.clone()), authorities },
+            settings,
+        };
         let system = System::start(data, surroundings).await.expect("the system starts");
-        Self { clock, router: system.router(), system }
+        Self { clock, router: system.router(), system, names }
     }
 
     /// A new receiver, which answers 200 until it is told otherwise.

@@ -22,6 +22,7 @@ mod matching;
 mod objects;
 mod queues;
 mod quotas;
+mod rebinding;
 mod receivers;
 mod removals;
 mod retries;

@@ -12,7 +12,7 @@ use knockback::{
     config::Config,
     context::StartError,
     queues::QueueUrls,
-    sender::Sender,
+    sender::{Internet, Sender},
     telemetry::chain,
 };
 
@@ -30,6 +30,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Makes ids and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// How receivers are found and trusted.
+    pub internet: Internet,
     /// The settings; the names of tables and queues are those of the template.
     pub settings: Settings,
 }
@@ -64,7 +66,7 @@ impl Settings {
             key_ring: Secret(r#"{"current":"k1","k1":"a key that is long enough for the tests"}"#.to_owned()),
             objects: Objects::default(),
             policies: Policies::default(),
-            addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
+            addresses: AddressPolicy::default(),
             host: "knockback.test".to_owned(),
             mail_from: None,
         }
@@ -134,7 +136,7 @@ impl System {
         data: Option<&Path>,
         surroundings: Surroundings,
     ) -> Result<Self, SystemError> {
-        let Surroundings { clock, entropy, settings } = surroundings;
+        let Surroundings { clock, entropy, internet, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
         let stack = Stack::read(template)?;
         fill(&aws, &stack).await?;
@@ -157,8 +159,9 @@ impl System {
             mail_from: settings.mail_from,
             key_ring: settings.key_ring,
         };
-        let sender = Sender::new(config.addresses.clone())?;
-        let context = Context::new(config, &sdk_config(&aws), clock, entropy)?;
+        let sender = Sender::on(&internet, config.addresses.clone())?;
+        let mut context = Context::new(config, &sdk_config(&aws), clock, entropy)?;
+        context.resolver = internet.resolver;
         let deliver = Arc::new(Deliver { context: context.clone(), sender });
         let timetable = Arc::new(Timetable::new(context.now(), &stack.schedules));
         let Stack { mappings, schedules, .. } = stack;
