@@ -15,6 +15,7 @@ mod event_inputs;
 mod fan_out;
 mod fan_out_copies;
 mod fuzz;
+mod hostile;
 mod inputs;
 mod large;
 mod mails;
