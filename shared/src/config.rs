@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Budget, Objects, Policies, is_email_address},
+    domain::{AddressPolicy, Budget, Network, Objects, Policies, is_email_address},
     queues::QueueUrls,
 };
 
@@ -58,7 +58,8 @@ const RETENTION_DAYS_DEFAULT: u64 = 7;
 const RETENTION_DAYS_MIN: u64 = 3;
 
 impl Config {
-    /// Reads the settings by their names, which are those of template.yaml; `ALLOW_PRIVATE` is for tests and not there.
+    /// Reads the settings by their names, which are those of template.yaml; `ALLOW_NETWORKS` is for tests and
+    /// not there.
     ///
     /// # Errors
     ///
@@ -84,12 +85,12 @@ impl Config {
             days => days.parse().ok().filter(|days| (RETENTION_DAYS_MIN..=3650).contains(days)),
         };
         let days = days.ok_or_else(|| wrong("RETENTION_DAYS", "must be from 3 to 3650".to_owned()))?;
-        let own_hosts = optional("OWN_HOSTS").split_whitespace().map(str::to_owned).collect();
-        let allow_private = match &*optional("ALLOW_PRIVATE") {
-            "" | "false" => false,
-            "true" => true,
-            _ => return Err(wrong("ALLOW_PRIVATE", "must be true or false".to_owned())),
-        };
+        let own_hosts: Vec<_> = optional("OWN_HOSTS").split_whitespace().map(str::to_owned).collect();
+        if !own_hosts.iter().all(|host| AddressPolicy::is_host(host)) {
+            return Err(wrong("OWN_HOSTS", "must be hosts such as api.example.com, and no URLs".to_owned()));
+        }
+        let allowed = Network::parse_all(&optional("ALLOW_NETWORKS"))
+            .map_err(|error| wrong("ALLOW_NETWORKS", error.to_string()))?;
         let mail_from = variable("MAIL_FROM").filter(|from| !from.is_empty());
         if mail_from.as_deref().is_some_and(|from| !is_email_address(from)) {
             return Err(wrong("MAIL_FROM", "must be an e-mail address without a name".to_owned()));
@@ -107,7 +108,7 @@ impl Config {
             policies,
             objects,
             budget,
-            addresses: AddressPolicy { allow_private, own_hosts },
+            addresses: AddressPolicy { allowed, own_hosts },
             retention: Duration::from_hours(24 * days),
             host: variable("HOST").filter(|host| !host.is_empty()),
             mail_from,
@@ -132,7 +133,7 @@ mod tests {
             let value = changes.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
             Some(str::to_owned(value.unwrap_or(match name {
                 "PLATFORM_TOKEN_SHA256" => &hash,
-                "BUDGET" | "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_PRIVATE" | "OWN_HOSTS"
+                "BUDGET" | "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_NETWORKS" | "OWN_HOSTS"
                 | "HOST" | "MAIL_FROM" => "",
                 _ => "x",
             })))
@@ -145,7 +146,7 @@ mod tests {
         let config = read(&[]).expect("a configuration");
         assert_eq!(config.retention, Duration::from_hours(168));
         assert_eq!(config.policies, Policies::default());
-        assert!(!config.addresses.allow_private);
+        assert_eq!(config.addresses.allowed, []);
         assert_eq!(config.mail_from, None);
     }
 
@@ -159,7 +160,8 @@ mod tests {
             ("OBJECTS", "order webhook"),
             ("BUDGET", "none"),
             ("RETENTION_DAYS", "2"),
-            ("ALLOW_PRIVATE", "maybe"),
+            ("ALLOW_NETWORKS", "10.0.0.1/8"),
+            ("OWN_HOSTS", "https://api.example.com"),
             ("MAIL_FROM", "Knockback <webhooks@example.com>"),
         ] {
             assert!(error(name, value).contains(name), "{name}");

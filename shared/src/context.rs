@@ -12,6 +12,7 @@ use crate::{
     mail::Mailer,
     queues::Queues,
     seal::Sealer,
+    sender::{Resolver, SystemResolver},
     store::Store,
 };
 
@@ -36,6 +37,8 @@ pub struct Context {
     pub mail: Option<Mailer>,
     /// Opens and seals secrets.
     pub sealer: Sealer,
+    /// Says where the hosts of URLs lead.
+    pub resolver: Arc<dyn Resolver>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids and secrets.
@@ -56,7 +59,8 @@ impl Context {
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
         let mail = config.mail_from.as_ref().map(|from| Mailer::new(sdk, from));
         let sealer = Sealer::new(sdk, config.key_ring.clone(), Arc::clone(&clock), Arc::clone(&entropy));
-        Self { config, store, queues, bus, mail, sealer, clock, entropy }
+        let resolver = Arc::new(SystemResolver);
+        Self { config, store, queues, bus, mail, sealer, resolver, clock, entropy }
     }
 
     /// The context of a function on Lambda: settings from the environment, AWS as the environment says.

@@ -3,18 +3,24 @@
 mod announcements;
 mod epages;
 mod items;
+mod names;
 mod queues;
 mod random;
 mod raw;
 mod receiver;
 mod seed;
+mod socket;
 mod subscribed;
+mod tls;
 mod watch;
 mod world;
 
 pub use announcements::Announced;
 pub use epages::{CLIENT_SECRET, hook_path};
+pub use names::Names;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};
+pub use socket::{Socket, SocketReceiver};
 pub use subscribed::Subscribed;
+pub use tls::{Authority, Identity, NOW};
 pub use world::{MAIL_FROM, Reply, START, World};

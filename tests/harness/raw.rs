@@ -1,11 +1,13 @@
 //! A receiver that does to a connection what no HTTP library would.
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
+
+use crate::socket::read_request;
 
 /// What a raw receiver does with a request.
 #[derive(Debug, Clone)]
@@ -76,7 +78,7 @@ fn serve(
     script: &Script,
     noted: &Mutex<Vec<(usize, usize)>>,
 ) -> io::Result<()> {
-    let (mut reader, mut writer) = (BufReader::new(stream), stream);
+    let (mut reader, mut writer) = (stream, stream);
     for request in 1.. {
         read_request(&mut reader)?;
         noted.lock().unwrap_or_else(PoisonError::into_inner).push((connection, request));
@@ -96,21 +98,4 @@ fn serve(
         }
     }
     Ok(())
-}
-
-fn read_request(reader: &mut BufReader<&TcpStream>) -> io::Result<()> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let line = line.trim_end().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-        if line.is_empty() {
-            return io::copy(&mut reader.take(length), &mut io::sink()).map(drop);
-        }
-    }
 }

@@ -9,14 +9,15 @@ use axum::{
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Budget, Objects, Policies, Timestamp},
+    domain::{AddressPolicy, Budget, Network, Objects, Policies, Timestamp},
+    sender::{Certificate, Internet},
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{random::Counting, receiver::Receiver, watch::Watch};
+use crate::{names::Names, random::Counting, receiver::Receiver, watch::Watch};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -25,6 +26,9 @@ pub(crate) const PLATFORM_TOKEN: &str = "the platform's token";
 
 /// The address that mail to owners comes from.
 pub const MAIL_FROM: &str = "webhooks@knockback.test";
+
+/// Where receivers of tests are.
+const LOOPBACK: &str = "127.0.0.0/8";
 
 /// The longest that a test lets time run for everything to come to rest.
 const REST_WITHIN: Duration = Duration::from_hours(24 * 30);
@@ -36,8 +40,35 @@ pub struct World {
     pub clock: VirtualClock,
     /// The system.
     pub system: System,
+    /// Where names lead; only the test says so.
+    pub names: Names,
     router: Router,
     watch: Arc<Watch>,
+}
+
+/// How a world differs from others.
+struct Setup<'a> {
+    policies: Policies,
+    data: Option<&'a Path>,
+    /// Those that receivers may be in.
+    networks: &'a str,
+    mail_from: Option<&'a str>,
+    budget: Budget,
+    /// Whose certificates are believed.
+    authorities: Vec<Certificate>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self {
+            policies: Policies::default(),
+            data: None,
+            networks: LOOPBACK,
+            mail_from: Some(MAIL_FROM),
+            budget: Budget::default(),
+            authorities: Vec::new(),
+        }
+    }
 }
 
 /// An answer of the API.
@@ -76,7 +107,17 @@ impl World {
     ///
     /// If it does not start.
     pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
-        Self::start(policies, data, true, Some(MAIL_FROM), Budget::default()).await
+        Self::start(Setup { policies, data, ..Setup::default() }).await
+    }
+
+    /// Starts everything in memory with these policies and these networks allowed, such as `127.0.0.0/8`; certificates are
+    /// believed from these authorities too.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn allowing(policies: Policies, networks: &str, authorities: Vec<Certificate>) -> Self {
+        Self::start(Setup { policies, networks, authorities, ..Setup::default() }).await
     }
 
     /// Starts everything in memory, as a deployment is: receivers are on the public internet, behind https.
@@ -85,7 +126,7 @@ impl World {
     ///
     /// If it does not start.
     pub async fn public() -> Self {
-        Self::start(Policies::default(), None, false, Some(MAIL_FROM), Budget::default()).await
+        Self::start(Setup { networks: "", ..Setup::default() }).await
     }
 
     /// Starts everything in memory, as a deployment is that has no address to send mail from.
@@ -94,7 +135,7 @@ impl World {
     ///
     /// If it does not start.
     pub async fn without_mail() -> Self {
-        Self::start(Policies::default(), None, true, None, Budget::default()).await
+        Self::start(Setup { mail_from: None, ..Setup::default() }).await
     }
 
     /// Starts everything in memory; each token may spend so many units in a minute.
@@ -103,17 +144,12 @@ impl World {
     ///
     /// If it does not start.
     pub async fn with_budget(budget: Budget) -> Self {
-        Self::start(Policies::default(), None, true, Some(MAIL_FROM), budget).await
+        Self::start(Setup { budget, ..Setup::default() }).await
     }
 
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
-    async fn start(
-        policies: Policies,
-        data: Option<&Path>,
-        allow_private: bool,
-        mail_from: Option<&str>,
-        budget: Budget,
-    ) -> Self {
+    async fn start(setup: Setup<'_>) -> Self {
+        let Setup { policies, data, networks, mail_from, budget, authorities } = setup;
         let clock = VirtualClock::new(START);
         let settings = Settings {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
@@ -121,15 +157,23 @@ impl World {
             policies,
             objects: Objects::parse("shipment").expect("objects"),
             budget,
-            addresses: AddressPolicy { allow_private, own_hosts: vec!["knockback.test".to_owned()] },
+            addresses: AddressPolicy {
+                allowed: Network::parse_all(networks).expect("networks"),
+                own_hosts: vec!["knockback.test".to_owned()],
+            },
             host: "knockback.test".to_owned(),
             mail_from: mail_from.map(str::to_owned),
         };
-        let surroundings =
-            Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(Counting::default()), settings };
+        let names = Names::default();
+        let surroundings = Surroundings {
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(Counting::default()),
+            internet: Internet { resolver: Arc::new(names.clone()), authorities },
+            settings,
+        };
         let system = System::start(data, surroundings).await.expect("the system starts");
         let watch = Arc::new(Watch::start(&system.aws));
-        Self { clock, router: system.router(), system, watch }
+        Self { clock, router: system.router(), system, names, watch }
     }
 
     /// A new receiver, which answers 200 until it is told otherwise.

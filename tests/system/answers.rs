@@ -86,7 +86,7 @@ async fn refusals_have_the_recorded_shapes() {
         400,
         concat!(
             r#"{"status":"error","success":false,"errors":{"subscription_url":["invalid or non-reachable URL","#,
-            r#""must be a public address, not one for loopback"]}}"#
+            r#""must be a public address, not a special-purpose one (Loopback)"]}}"#
         ),
     );
     check(

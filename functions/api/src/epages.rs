@@ -96,7 +96,7 @@ async fn subscription(
     if let Some(app) = &member.app {
         check_signs(context, app).await?;
     }
-    match webhooks::refused(&subscription.target, &addresses).await {
+    match webhooks::refused(context, &subscription.target, &addresses).await {
         Some(refused) => Err(FieldErrors::of(CALLBACK_URL, refused.to_string()).into()),
         None => Ok(subscription),
     }

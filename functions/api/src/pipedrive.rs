@@ -78,12 +78,12 @@ async fn read_subscription(
             FieldErrors::of("api_token", "must be of a company and a user whose ids are integers").into()
         );
     }
-    check_target(&subscription.target, &addresses).await?;
+    check_target(context, &subscription.target, &addresses).await?;
     Ok(subscription)
 }
 
-async fn check_target(target: &Target, addresses: &AddressPolicy) -> Result<(), Refusal> {
-    match webhooks::refused(target, addresses).await {
+async fn check_target(context: &Context, target: &Target, addresses: &AddressPolicy) -> Result<(), Refusal> {
+    match webhooks::refused(context, target, addresses).await {
         Some(refused) => Err(Target::unreachable(&refused).into()),
         None => Ok(()),
     }
@@ -121,7 +121,7 @@ pub(crate) async fn change(
     let version = read.webhook.pattern.version;
     let amendment = Amendment::parse(&body, version, &addresses, &context.config.objects)?;
     if let Some(target) = &amendment.target {
-        check_target(target, &addresses).await?;
+        check_target(&context, target, &addresses).await?;
     }
     let changed = webhooks::change(&context, &member, read, &amendment).await?;
     let last = context.store.last_end(&changed.company, changed.id).await?;

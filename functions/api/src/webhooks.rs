@@ -26,8 +26,12 @@ pub(crate) fn addresses(context: &Context, parts: &Parts) -> AddressPolicy {
 }
 
 /// Looks up where a URL leads to: why a webhook must not have it, if so.
-pub(crate) async fn refused(target: &Target, addresses: &AddressPolicy) -> Option<Refused> {
-    check_host(&target.host, addresses).await.err()
+pub(crate) async fn refused(
+    context: &Context,
+    target: &Target,
+    addresses: &AddressPolicy,
+) -> Option<Refused> {
+    check_host(&target.host, addresses, &*context.resolver).await.err()
 }
 
 /// Creates a webhook. Answers with it and its signing secret, which is shown this once.

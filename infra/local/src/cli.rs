@@ -2,8 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr as _};
 
-use clap::{ArgAction, Parser};
-use knockback::domain::{Budget, NUMBERS, Objects, Policies};
+use clap::Parser;
+use knockback::domain::{Budget, NUMBERS, Network, Objects, Policies};
+
+/// This machine and private networks, and no more: not what is link-local, where clouds keep their credentials.
+const PRIVATE: &str = "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7";
+
+/// What permits no network.
+const NONE: &str = "none";
 
 /// Runs all of Knockback on this machine: the API, fan-out and deliver, on AWS in a box.
 #[derive(Debug, Clone, Parser)]
@@ -24,17 +30,9 @@ pub struct Cli {
     /// The platform's token; made and kept with the data unless given.
     #[arg(long, env = "KNOCKBACK_PLATFORM_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = token)]
     pub platform_token: Option<String>,
-    /// Permit receivers on private addresses and over http, as is right for a local run only.
-    #[arg(
-        long,
-        env = "KNOCKBACK_ALLOW_PRIVATE",
-        value_name = "BOOL",
-        default_value_t = true,
-        num_args = 0..=1,
-        default_missing_value = "true",
-        action = ArgAction::Set
-    )]
-    pub allow_private: bool,
+    /// Permit receivers in these networks although they are not public, and http; "none" makes it as strict as a deployment.
+    #[arg(long, env = "KNOCKBACK_ALLOW_NETWORKS", value_name = "NETWORKS", default_value = PRIVATE, value_parser = networks)]
+    pub allow_networks: Networks,
     /// Print no line for each attempt and mail.
     #[arg(long)]
     pub quiet: bool,
@@ -48,6 +46,10 @@ pub struct Cli {
     #[arg(long, env = "KNOCKBACK_OBJECTS", value_name = "NAMES", default_value = "", value_parser = Objects::parse)]
     pub objects: Objects,
 }
+
+/// Networks that may be reached although they are not public.
+#[derive(Debug, Clone)]
+pub struct Networks(pub Vec<Network>);
 
 impl Cli {
     /// The numbers of the dialects, as changed by the flags.
@@ -72,6 +74,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address = address(text)?;
     if address.ip().is_loopback() { Ok(address) } else { Err("must be a loopback address".to_owned()) }
+}
+
+fn networks(text: &str) -> Result<Networks, String> {
+    if text.trim() == NONE {
+        return Ok(Networks(Vec::new()));
+    }
+    let networks = Network::parse_all(text).map_err(|error| error.to_string())?;
+    if networks.is_empty() { Err(format!("must be networks, or {NONE}")) } else { Ok(Networks(networks)) }
 }
 
 fn policy(text: &str) -> Result<String, String> {
@@ -103,10 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn private_receivers_are_permitted_unless_said_otherwise() {
-        assert!(parse(&[]).expect("flags").allow_private);
-        assert!(parse(&["--allow-private"]).expect("flags").allow_private);
-        assert!(!parse(&["--allow-private=false"]).expect("flags").allow_private);
+    fn private_networks_are_permitted_unless_said_otherwise_and_metadata_services_are_not() {
+        let permits = |args: &[&str], address: &str| {
+            let Networks(networks) = parse(args).expect("flags").allow_networks;
+            networks.iter().any(|network| network.contains(address.parse().expect("an address")))
+        };
+        for address in ["127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "fd00::1"] {
+            assert!(permits(&[], address), "{address}");
+            assert!(!permits(&["--allow-networks", "none"], address), "{address}");
+        }
+        assert!(!permits(&[], "169.254.169.254") && !permits(&[], "::ffff:127.0.0.1"));
+        assert!(permits(&["--allow-networks", "192.0.2.0/24 ::1"], "192.0.2.7"));
+        assert!(!permits(&["--allow-networks", "192.0.2.0/24 ::1"], "127.0.0.1"));
     }
 
     #[test]
@@ -114,6 +132,12 @@ mod tests {
         assert!(
             parse(&["--policy", "pipedrive.ban=soon"]).expect_err("wrong").contains("a duration such as 30m")
         );
+        for (networks, right) in
+            [("10.0.0.1/8", "write 10.0.0.0/8"), ("true", "such as 10.0.0.0/8"), ("", "or none")]
+        {
+            let problem = parse(&["--allow-networks", networks]).expect_err(networks);
+            assert!(problem.contains(right), "{problem}");
+        }
         assert!(parse(&["--policy", "ban=1s"]).expect_err("wrong").contains("pipedrive.ban"));
         assert!(
             parse(&["--listen", "localhost:9000"]).expect_err("wrong").contains("such as 127.0.0.1:9000")

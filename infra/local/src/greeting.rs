@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use knockback::domain::{AddressPolicy, Network};
 use local::aws::sqs::REGION;
 
 /// What there is to say.
@@ -18,7 +19,8 @@ pub(crate) struct Greeting<'a> {
     pub(crate) data: Option<String>,
     pub(crate) platform_token: &'a str,
     pub(crate) caller_token: &'a str,
-    pub(crate) allow_private: bool,
+    /// Which receivers may be reached.
+    pub(crate) addresses: &'a AddressPolicy,
     pub(crate) quiet: bool,
 }
 
@@ -49,8 +51,10 @@ impl fmt::Display for Greeting<'_> {
         writeln!(f, "platform token  {platform_token}")?;
         writeln!(f, "caller's token  {caller_token}  (company {COMPANY}, user {USER}, admin)\n")?;
         writeln!(f, "Paste these into another terminal:\n")?;
-        let (receiver, hint) = if self.allow_private {
-            (format!("{url}/receiver/hello"), "")
+        let built_in = format!("{url}/receiver/hello");
+        let is_permitted = self.addresses.check_url(&built_in).is_ok();
+        let (receiver, hint) = if is_permitted {
+            (built_in, "")
         } else {
             (
                 "https://receiver.example/hook".to_owned(),
@@ -74,16 +78,20 @@ curl -w '\n' -X POST '{url}/v1/events' -H 'x-api-token: {platform_token}' -d '{e
 curl -w '\n' '{url}/v1/webhooks' -H 'x-api-token: {caller_token}'
 "
         )?;
-        if self.allow_private {
-            writeln!(
-                f,
-                "Receivers on private addresses and over http are permitted (--allow-private=false forbids them)."
-            )?;
+        let allowed: Vec<_> = self.addresses.allowed.iter().map(Network::to_string).collect();
+        if allowed.is_empty() {
+            write!(f, "Receivers must be public and https")?;
         } else {
-            writeln!(
+            let allowed = allowed.join(" ");
+            write!(
                 f,
-                "Receivers must be public and https: the built-in one at {url}/receiver/ is refused."
+                "Receivers in {allowed} and over http are permitted (--allow-networks none forbids them)"
             )?;
+        }
+        if is_permitted {
+            writeln!(f, ".")?;
+        } else {
+            writeln!(f, ": the built-in one at {url}/receiver/ is refused.")?;
         }
         if self.address.ip().is_unspecified() {
             writeln!(

@@ -11,6 +11,7 @@ use clap::Parser;
 use knockback::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
     domain::{AddressPolicy, Generation, Member, Scope, Secret},
+    sender::Internet,
     store::Token,
     telemetry::ATTEMPT,
     token::sha256_hex,
@@ -88,13 +89,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         objects: cli.objects,
         budget: cli.budget,
         addresses: AddressPolicy {
-            allow_private: cli.allow_private,
+            allowed: cli.allow_networks.0,
             own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],
         },
         host: reached_at.to_string(),
         mail_from: Some("knockback@aws.box.localhost".to_owned()),
     };
-    let surroundings = Surroundings { clock, entropy, settings };
+    let addresses = settings.addresses.clone();
+    let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };
     let system = start(folder.as_ref(), surroundings, &secrets.caller_token).await?;
 
     let pumps = system.mappings.iter().map(|mapping| Pump::start(&system, mapping)).collect();
@@ -105,7 +107,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         data: folder.as_ref().map(|folder| folder.path().display().to_string()),
         platform_token: &secrets.platform_token,
         caller_token: &secrets.caller_token,
-        allow_private: cli.allow_private,
+        addresses: &addresses,
         quiet: cli.quiet,
     };
     if let Err(error) = write!(std::io::stdout(), "{greeting}") {

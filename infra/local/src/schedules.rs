@@ -143,7 +143,10 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use knockback::clock::{SystemEntropy, VirtualClock};
+    use knockback::{
+        clock::{SystemEntropy, VirtualClock},
+        sender::Internet,
+    };
     use serde_json::Value;
     use tokio::sync::{Semaphore, mpsc};
 
@@ -207,8 +210,8 @@ mod tests {
         });
         let function = "\n  Absent:\n    Type: AWS::Serverless::Function\n    Properties:\n      Events:\n";
         let settings = Settings::of_a_test();
-        let surroundings =
-            Surroundings { clock: Arc::new(clock.clone()), entropy: Arc::new(SystemEntropy), settings };
+        let (clock, entropy) = (Arc::new(clock.clone()), Arc::new(SystemEntropy));
+        let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };
         let template = format!("{TEMPLATE}{function}{}", schedules.concat());
         System::start_from(&template, None, surroundings).await.expect("a system")
     }

@@ -13,7 +13,7 @@ use knockback::{
     domain::Secret,
     queues::QueueUrls,
     seal::SealError,
-    sender::Sender,
+    sender::{Internet, Sender},
     telemetry::chain,
 };
 
@@ -34,6 +34,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Makes ids and secrets.
     pub entropy: Arc<dyn Entropy>,
+    /// How receivers are found and trusted.
+    pub internet: Internet,
     /// The settings; the names of tables and queues are those of the template.
     pub settings: Settings,
 }
@@ -71,7 +73,7 @@ impl Settings {
             objects: Objects::default(),
             budget: knockback::domain::Budget::default(),
             policies: Policies::default(),
-            addresses: AddressPolicy { allow_private: true, own_hosts: Vec::new() },
+            addresses: AddressPolicy::default(),
             host: "knockback.test".to_owned(),
             mail_from: None,
         }
@@ -141,7 +143,7 @@ impl System {
         data: Option<&Path>,
         surroundings: Surroundings,
     ) -> Result<Self, SystemError> {
-        let Surroundings { clock, entropy, settings } = surroundings;
+        let Surroundings { clock, entropy, internet, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
         let stack = Stack::read(template)?;
         if let Some(Secret(key_ring)) = &settings.key_ring {
@@ -168,10 +170,12 @@ impl System {
             mail_from: settings.mail_from,
             key_ring: Some(KEY_RING.to_owned()),
         };
-        let sender = Sender::new(config.addresses.clone())?;
+        let sender = Sender::on(&internet, config.addresses.clone())?;
         let context = || {
             let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
-            Context::new(config.clone(), &sdk_config(&aws), clock, entropy)
+            let mut context = Context::new(config.clone(), &sdk_config(&aws), clock, entropy);
+            context.resolver = Arc::clone(&internet.resolver);
+            context
         };
         // As on Lambda, where these two share nothing in memory, each has keys of its own.
         let deliver = Arc::new(Deliver { context: context(), sender });

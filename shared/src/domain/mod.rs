@@ -32,7 +32,9 @@ mod turn;
 mod waiting;
 mod webhook;
 
-pub use address::{AddressPolicy, Refused, URL_BYTES_MAX};
+#[cfg(all(test, feature = "adapters"))]
+pub(crate) use address::corpus;
+pub use address::{AddressPolicy, InvalidNetwork, Network, Refused, URL_BYTES_MAX};
 pub use amendment::{Amendment, Edit};
 pub use announcement::{Announcement, Change, Detail};
 pub use app::{Generation, Installation, Installed, Life, Registration};

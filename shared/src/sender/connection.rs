@@ -23,6 +23,7 @@ pub(super) struct Dial(Arc<Flags>);
 #[derive(Debug, Default)]
 struct Flags {
     begun: AtomicBool,
+    looking_up: AtomicBool,
     done: AtomicBool,
 }
 
@@ -37,10 +38,24 @@ impl Dial {
         !self.0.done.load(Ordering::Relaxed)
     }
 
+    /// Whether it is being asked where the name leads.
+    pub(super) fn is_looking_up(&self) -> bool {
+        self.0.looking_up.load(Ordering::Relaxed)
+    }
+
     /// Whether a connection is being made and is not yet there.
     pub(super) fn is_under_way(&self) -> bool {
         self.0.begun.load(Ordering::Relaxed) && !self.0.done.load(Ordering::Relaxed)
     }
+}
+
+/// Tells the [`Dial`] of the running exchange how long `look_up` takes.
+pub(super) async fn looking_up<T>(look_up: impl Future<Output = T>) -> T {
+    let dial = DIAL.try_with(Dial::clone).unwrap_or_default();
+    dial.0.looking_up.store(true, Ordering::Relaxed);
+    let found = look_up.await;
+    dial.0.looking_up.store(false, Ordering::Relaxed);
+    found
 }
 
 /// Tells the [`Dial`] of the running exchange about each connection that is made.

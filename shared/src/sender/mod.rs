@@ -5,6 +5,7 @@
 //! [`Exchange`], never an error.
 
 mod connection;
+mod explain;
 mod resolver;
 pub mod signing;
 #[cfg(test)]
@@ -17,13 +18,18 @@ use reqwest::{Client, RequestBuilder, Url, header};
 
 use self::{
     connection::{Dial, WatchDials},
+    explain::{broken_body, is_broken_connection, no_answer, refusal},
     resolver::Guarded,
 };
-use crate::domain::{AddressPolicy, Refused, Secret};
+use crate::domain::{AddressPolicy, Secret};
 
-pub use resolver::check_host;
+pub use reqwest::Certificate;
+pub use resolver::{Resolver, SystemResolver, check_host};
 
 /// How much of an answer's body is read, in bytes. More is abandoned, and no failure.
+///
+/// This and hyper's limits are why a receiver cannot make us remember more: a head of 100 headers and about 400 KiB, and as
+/// much of a body that was read ahead.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// How much of an answer's body is kept, in characters.
@@ -31,6 +37,22 @@ const ANSWER_CHARS_KEPT: usize = 1000;
 
 /// How long an idle connection is kept. A sandbox may be frozen for longer: such a connection is found broken.
 const IDLE_KEPT: Duration = Duration::from_mins(1);
+
+/// How receivers are found and trusted.
+#[derive(Debug, Clone)]
+pub struct Internet {
+    /// Says where names lead.
+    pub resolver: Arc<dyn Resolver>,
+    /// Whom to believe certificates from, beside the authorities that the system knows.
+    pub authorities: Vec<Certificate>,
+}
+
+impl Default for Internet {
+    /// As the system does it.
+    fn default() -> Self {
+        Self { resolver: Arc::new(SystemResolver), authorities: Vec::new() }
+    }
+}
 
 /// Makes POST requests to receivers.
 #[derive(Debug, Clone)]
@@ -73,6 +95,15 @@ impl Sender {
     ///
     /// If the system's certificates cannot be read.
     pub fn new(addresses: AddressPolicy) -> Result<Self, reqwest::Error> {
+        Self::on(&Internet::default(), addresses)
+    }
+
+    /// The same on another internet than the system's.
+    ///
+    /// # Errors
+    ///
+    /// If a certificate cannot be read.
+    pub fn on(internet: &Internet, addresses: AddressPolicy) -> Result<Self, reqwest::Error> {
         let addresses = Arc::new(addresses);
         let builder = || {
             Client::builder()
@@ -81,9 +112,16 @@ impl Sender {
                 .no_proxy()
                 .referer(false)
                 .retry(reqwest::retry::never())
+                .http1_only()
+                // Whatever other crates enable: a body is not decoded, so a small one never becomes large.
+                .no_gzip()
+                .no_brotli()
+                .no_deflate()
+                .no_zstd()
+                .tls_certs_merge(internet.authorities.iter().cloned())
                 .pool_idle_timeout(IDLE_KEPT)
                 .connector_layer(WatchDials)
-                .dns_resolver(Guarded::new(Arc::clone(&addresses)))
+                .dns_resolver(Guarded::new(Arc::clone(&internet.resolver), Arc::clone(&addresses)))
         };
         let fresh = builder().pool_max_idle_per_host(0).build()?;
         Ok(Self { pooled: builder().build()?, fresh, addresses })
@@ -104,20 +142,20 @@ impl Sender {
     }
 
     async fn exchange(&self, post: &Post<'_>, url: &Url, progress: &Progress) -> Exchange {
-        let mut response = match request(&self.pooled, post, url).send().await {
-            Err(error) if progress.dial.was_reused() && broke(&error) => {
+        let response = match request(&self.pooled, post, url).send().await {
+            Err(error) if progress.dial.was_reused() && is_broken_connection(&error) => {
                 // A connection that was idle broke before one byte of the answer: the receiver closed it while nobody
                 // looked. That is no failure of the receiver.
                 request(&self.fresh, post, url).send().await
             }
             response => response,
         };
-        match &mut response {
-            Err(error) => Exchange::failed(explain(error)),
-            Ok(response) => {
+        match response {
+            Err(error) => Exchange::failed(no_answer(error)),
+            Ok(mut response) => {
                 let status = response.status();
                 progress.answered(status.as_u16());
-                let (body, broken) = read_body(response).await;
+                let (body, broken) = read_body(&mut response).await;
                 Exchange {
                     status: Some(status.as_u16()),
                     error: broken.or_else(|| (!status.is_success()).then(|| format!("answered {status}"))),
@@ -126,13 +164,6 @@ impl Sender {
             }
         }
     }
-}
-
-/// Whether a request failed because its connection broke, and not because of what was answered.
-fn broke(error: &reqwest::Error) -> bool {
-    let is_answer = |error: &hyper::Error| error.is_parse();
-    let answered = causes(error).filter_map(|cause| cause.downcast_ref()).any(is_answer);
-    !answered && !error.is_connect() && !error.is_builder()
 }
 
 fn request(client: &Client, post: &Post<'_>, url: &Url) -> RequestBuilder {
@@ -162,10 +193,7 @@ async fn read_body(response: &mut reqwest::Response) -> (Vec<u8>, Option<String>
                 }
             }
             Ok(None) => return (body, None),
-            Err(error) => {
-                let reason = format!("the answer's body broke off: {}", root_cause(&error));
-                return (body, Some(reason));
-            }
+            Err(error) => return (body, Some(broken_body(error))),
         }
     }
 }
@@ -197,6 +225,7 @@ impl Progress {
         let status = self.status.get().copied();
         let doing = match status {
             Some(_) => "reading the body",
+            None if self.dial.is_looking_up() => "looking up the name",
             None if self.dial.is_under_way() => "connecting",
             None => "waiting for the answer",
         };
@@ -209,27 +238,4 @@ impl Exchange {
     fn failed(error: String) -> Self {
         Self { error: Some(error), ..Self::default() }
     }
-}
-
-fn refusal(refused: Refused) -> String {
-    format!("not sent: the URL {refused}")
-}
-
-/// What an owner understands of an error.
-fn explain(error: &reqwest::Error) -> String {
-    if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<Refused>()) {
-        return refusal(*refused);
-    }
-    let cause = root_cause(error);
-    if error.is_connect() { format!("could not connect: {cause}") } else { format!("no answer: {cause}") }
-}
-
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
-fn root_cause(error: &reqwest::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }

@@ -30,7 +30,7 @@ async fn refusals_have_the_published_shape() {
         &world.rs_call(Method::POST, WEBHOOKS, &token, wrong).await,
         400,
         concat!(
-            "active must be true or false; callbackUrl must be a public address, not one for loopback; ",
+            "active must be true or false; callbackUrl must be a public address, not a special-purpose one (Loopback); ",
             "eventType must be one of ORDER_CREATE, ORDER_UPDATE, ORDER_DELETE, PRODUCT_CREATE, PRODUCT_UPDATE, ",
             "PRODUCT_DELETE, APP_UNINSTALL"
         ),

@@ -79,7 +79,10 @@ mod tests {
     use aws_sdk_eventbridge::types::PutEventsRequestEntry;
     use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
     use bytes::Bytes;
-    use knockback::clock::{SystemClock, SystemEntropy};
+    use knockback::{
+        clock::{SystemClock, SystemEntropy},
+        sender::Internet,
+    };
     use serde_json::json;
 
     use super::*;
@@ -197,7 +200,8 @@ mod tests {
     async fn a_functions_own_messages_continue_the_chain_of_what_it_was_invoked_with() {
         let settings = Settings::of_a_test();
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let system = System::start(None, Surroundings { clock, entropy, settings }).await.expect("a system");
+        let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };
+        let system = System::start(None, surroundings).await.expect("a system");
         let config = sdk_config(&system.aws);
         let removed = PutEventsRequestEntry::builder()
             .event_bus_name("knockback-events")

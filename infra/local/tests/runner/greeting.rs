@@ -109,8 +109,8 @@ async fn a_quiet_runner_prints_no_attempts_and_says_so() {
 }
 
 #[tokio::test]
-async fn without_private_addresses_they_are_refused_and_the_commands_still_work() {
-    let runner = Runner::in_memory(&["--allow-private=false"]).await;
+async fn without_allowed_networks_private_receivers_are_refused_and_the_commands_still_work() {
+    let runner = Runner::in_memory(&["--allow-networks", "none"]).await;
     for url in
         ["http://127.0.0.1:1/hook", "https://127.0.0.1/hook", &format!("{}/receiver/hello", runner.url)]
     {

@@ -56,7 +56,7 @@ impl Lines {
 /// The runner's command with these arguments, without what the environment would add to them.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-    for name in ["LISTEN", "DATA", "PLATFORM_TOKEN", "ALLOW_PRIVATE", "POLICY"] {
+    for name in ["LISTEN", "DATA", "PLATFORM_TOKEN", "ALLOW_NETWORKS", "POLICY"] {
         command.env_remove(format!("KNOCKBACK_{name}"));
     }
     command.env_remove("RUST_LOG").args(args).stdin(Stdio::null());

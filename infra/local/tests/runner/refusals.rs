@@ -90,7 +90,7 @@ fn a_bad_flag_is_answered_with_what_would_be_right() {
         (["--policy", "pipedrive.ban=soon"], "a duration such as 30m"),
         (["--policy", "ban=5s"], "pipedrive.ban"),
         (["--platform-token", "short"], "16 to 512"),
-        (["--allow-private=maybe", "--quiet"], "possible values: true, false"),
+        (["--allow-networks=maybe", "--quiet"], "such as 10.0.0.0/8"),
         (["--memory", "--quite"], "--quiet"),
     ] {
         let problem = refused(&args, 2);
@@ -103,7 +103,7 @@ fn help_tells_of_every_flag_and_number() {
     let output = command(&["--help"]).output().expect("the runner starts");
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).expect("text");
-    for part in ["cargo run -- [OPTIONS]", "--listen", "--allow-private", "--quiet", "pipedrive.retries"] {
+    for part in ["cargo run -- [OPTIONS]", "--listen", "--allow-networks", "--quiet", "pipedrive.retries"] {
         assert!(help.contains(part), "{part} is not in {help}");
     }
 }
