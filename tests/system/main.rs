@@ -25,6 +25,7 @@ mod matching;
 mod objects;
 mod queues;
 mod quotas;
+mod readme;
 mod rebinding;
 mod receivers;
 mod removals;
