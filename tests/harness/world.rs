@@ -143,7 +143,7 @@ impl World {
 
     /// Makes any request, and answers with the status, the content type and the text.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
-    pub(crate) async fn exchange(&self, request: Request<Body>) -> (StatusCode, Option<String>, String) {
+    pub async fn exchange(&self, request: Request<Body>) -> (StatusCode, Option<String>, String) {
         let response = self.router.clone().oneshot(request).await.expect("the router answers");
         let (status, content_type) = (response.status(), response.headers().get(header::CONTENT_TYPE));
         let content_type = content_type.map(|value| value.to_str().expect("text").to_owned());

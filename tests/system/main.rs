@@ -10,6 +10,7 @@ mod changes;
 mod claims;
 mod consistency;
 mod deliveries;
+mod description;
 mod epages;
 mod event_inputs;
 mod fan_out;
