@@ -209,7 +209,7 @@ impl World {
 
     /// Makes any request, and answers with the status, the headers and the text.
     #[expect(clippy::expect_used, reason = "an API that does not answer has failed the test")]
-    pub(crate) async fn exchange(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+    pub async fn exchange(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let (head, body) = request.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a whole body");
         self.watch.read(&bytes);

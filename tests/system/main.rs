@@ -11,6 +11,7 @@ mod changes;
 mod claims;
 mod consistency;
 mod deliveries;
+mod description;
 mod epages;
 mod event_inputs;
 mod fan_out;

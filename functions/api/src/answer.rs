@@ -16,8 +16,12 @@ use knockback::{
     telemetry::chain,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::door::whole_secs;
+use crate::{
+    description::{No, Nothing},
+    door::whole_secs,
+};
 
 /// A success, in the order of keys that the dialect has.
 #[derive(Debug, Serialize)]
@@ -32,8 +36,9 @@ pub(crate) struct Answer<T> {
 }
 
 /// Where a list goes on.
-#[derive(Debug, Serialize)]
-struct Paging {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Paging {
+    /// What to ask with as `cursor`.
     next_cursor: String,
 }
 
@@ -202,15 +207,18 @@ impl IntoResponse for Refusal {
     }
 }
 
-#[derive(Serialize)]
-struct Message {
+/// The shape for a webhook of somebody else.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Message {
+    #[schema(value_type = No, inline)]
     success: bool,
     message: &'static str,
 }
 
 /// The shape for tokens and scopes.
-#[derive(Serialize)]
-struct Coded {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Coded {
+    #[schema(value_type = No, inline)]
     success: bool,
     error: &'static str,
     #[serde(rename = "errorCode")]
@@ -225,10 +233,14 @@ impl Coded {
 }
 
 /// The shape for wrong fields.
-#[derive(Serialize)]
-struct Wrong<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Wrong<'a> {
+    #[schema(pattern = "^error$")]
     status: &'static str,
+    #[schema(value_type = No, inline)]
     success: bool,
+    /// Why, by field.
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
     errors: &'a BTreeMap<String, Vec<String>>,
 }
 
@@ -237,12 +249,15 @@ fn wrong(status: StatusCode, errors: &FieldErrors) -> Response {
 }
 
 /// The shape for everything else.
-#[derive(Serialize)]
-struct General<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct General<'a> {
+    #[schema(value_type = No, inline)]
     success: bool,
     error: &'static str,
     error_info: &'a str,
+    #[schema(value_type = Nothing, inline)]
     data: Option<()>,
+    #[schema(value_type = Nothing, inline)]
     additional_data: Option<()>,
 }
 

@@ -16,17 +16,22 @@ use knockback::{
     store::Registered,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Refusal, answer},
+    description::{BodyRefusals, Fields, Id, Named, NewApp, Of, Platform},
     request,
 };
 
 /// An app as it is shown: never with its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = App)]
 struct Shown<'a> {
+    #[schema(value_type = String)]
     id: &'a AppId,
     name: &'a str,
+    #[schema(required)]
     contact: Option<&'a str>,
 }
 
@@ -37,18 +42,41 @@ impl<'a> Shown<'a> {
 }
 
 /// What a removal is of.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RemovedApp)]
 struct Removed<'a> {
+    #[schema(value_type = String)]
     app: &'a AppId,
+    #[schema(value_type = Option<String>, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     company_id: Option<&'a CompanyId>,
+    #[schema(value_type = Option<String>, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a UserId>,
 }
 
+type AppAnswer = Of<Shown<'static>>;
+type RemovedAnswer = Of<Removed<'static>>;
+
 type AppPath = Result<Path<String>, PathRejection>;
 
 /// `PUT /v1/apps/{app}`: registers an app, or changes what is known of it.
+#[utoipa::path(
+    put,
+    path = "/apps/{app}",
+    tag = "apps",
+    operation_id = "registerApp",
+    summary = "Register an app, or change it",
+    description = "The platform's. A client secret that is left out stays as it was.",
+    params(("app" = Id, Path, description = "The app's client id.")),
+    request_body = NewApp,
+    responses(
+        (status = 200, description = "The app, which was registered before.", body = inline(AppAnswer)),
+        (status = 201, description = "The app, which is new.", body = inline(AppAnswer)),
+        Platform,
+        BodyRefusals,
+    ),
+)]
 pub(crate) async fn register(
     State(context): State<Arc<Context>>,
     path: AppPath,
@@ -69,6 +97,16 @@ pub(crate) async fn register(
 }
 
 /// `GET /v1/apps/{app}`: what is known of an app.
+#[utoipa::path(
+    get,
+    path = "/apps/{app}",
+    tag = "apps",
+    operation_id = "showApp",
+    summary = "Show an app",
+    description = "The platform's. Its client secret is not shown.",
+    params(("app" = Id, Path, description = "The app's client id.")),
+    responses((status = 200, description = "The app.", body = inline(AppAnswer)), Platform, Named),
+)]
 pub(crate) async fn show(
     State(context): State<Arc<Context>>,
     path: AppPath,
@@ -83,6 +121,16 @@ pub(crate) async fn show(
 
 /// `DELETE /v1/apps/{app}`: removes an app from the marketplace. Once it is answered nothing of it stands, in any
 /// company; its webhooks and tokens are cleared away soon after.
+#[utoipa::path(
+    delete,
+    path = "/apps/{app}",
+    tag = "apps",
+    operation_id = "removeApp",
+    summary = "Remove an app from the marketplace",
+    description = "The platform's. Once it is answered nothing of the app stands, in any company.",
+    params(("app" = Id, Path, description = "The app's client id.")),
+    responses((status = 202, description = "It stops now, and is cleared away.", body = inline(RemovedAnswer)), Platform, Fields),
+)]
 pub(crate) async fn remove(
     State(context): State<Arc<Context>>,
     path: AppPath,
@@ -95,6 +143,21 @@ pub(crate) async fn remove(
 
 /// `DELETE /v1/apps/{app}/installations?company_id=…&user_id=…`: a user of a company has uninstalled the app, or without a
 /// user, the company has. The same, for what it has of them. With an `id`, a repeat does not end what was installed since.
+#[utoipa::path(
+    delete,
+    path = "/apps/{app}/installations",
+    tag = "apps",
+    operation_id = "uninstallApp",
+    summary = "Say who has uninstalled an app",
+    description = "The platform's. Once it is answered nothing of that installation stands.",
+    params(
+        ("app" = Id, Path, description = "The app's client id."),
+        ("company_id" = Id, Query, description = "The company."),
+        ("user_id" = Option<Id>, Query, description = "The user: the company itself if left out."),
+        ("id" = Option<Id>, Query, description = "Chosen by the platform: a repeat does not end what was installed since."),
+    ),
+    responses((status = 202, description = "It stops now, and is cleared away.", body = inline(RemovedAnswer)), Platform, Fields),
+)]
 pub(crate) async fn uninstall(
     State(context): State<Arc<Context>>,
     path: AppPath,

@@ -14,7 +14,7 @@ use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
-    routing::{any, get},
+    routing::any,
 };
 use knockback::{
     Context,
@@ -24,11 +24,19 @@ use knockback::{
     },
     store::StoredWebhook,
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::answer::Problem;
-use self::{list::Paging, shown::Shop};
+pub(crate) use self::answer::{Problem, Refused};
+use self::{
+    list::{Listed, Paging},
+    shown::{Created, Shop, Shown},
+};
 use crate::{
     answer::{Refusal, answer},
+    description::{
+        Apps, Id, NewShopWebhook, ShopBody, ShopFields, ShopNamed, ShopQuota, ShopWebhookId,
+        ShopWebhookSwitch, ShopWebhookSwitchForm,
+    },
     request,
     webhooks::{self, addresses},
 };
@@ -41,13 +49,16 @@ pub(crate) fn is_below(path: &str) -> bool {
 /// All routes below `/rs`.
 pub(crate) fn router() -> Router<Arc<Context>> {
     let nothing = async || Problem(Refusal::NoSuchPath).into_response();
-    let below = Router::new()
-        .route("/shops/{shop}/webhooks", get(list).post(create))
-        .route("/shops/{shop}/webhooks/{id}", get(read).post(switch).delete(remove))
+    let below = Router::from(described())
         .fallback(nothing)
         .method_not_allowed_fallback(async || Problem(Refusal::Method).into_response());
     // What is nested does not have the slash alone.
     Router::new().nest("/rs", below).route("/rs/", any(nothing))
+}
+
+/// The routes that there are, below `/rs`.
+pub(crate) fn described() -> OpenApiRouter<Arc<Context>> {
+    OpenApiRouter::default().routes(routes!(list, create)).routes(routes!(read, switch, remove))
 }
 
 type ShopPath = Result<Path<String>, PathRejection>;
@@ -55,6 +66,21 @@ type WebhookPath = Result<Path<(String, String)>, PathRejection>;
 
 /// `GET /rs/shops/{shop}/webhooks`: a page of those that the app has there, in the order of their
 /// creation.
+#[utoipa::path(
+    get,
+    path = "/shops/{shop}/webhooks",
+    tag = "ePages",
+    operation_id = "listShopWebhooks",
+    summary = "List the app's webhooks in a shop",
+    description = "A page of them, in the order of their creation.",
+    security(("bearer" = [])),
+    params(
+        ("shop" = Id, Path, description = "The shop."),
+        ("page" = Option<u32>, Query, maximum = 1_000_000, description = "Counted from 0, which is the default."),
+        ("resultsPerPage" = Option<u16>, Query, minimum = 1, maximum = 100, description = "10 if left out."),
+    ),
+    responses((status = 200, description = "The webhooks.", body = Listed), Apps, ShopFields),
+)]
 async fn list(
     State(context): State<Arc<Context>>,
     path: ShopPath,
@@ -71,6 +97,19 @@ async fn list(
 }
 
 /// `POST /rs/shops/{shop}/webhooks`: creates one.
+#[utoipa::path(
+    post,
+    path = "/shops/{shop}/webhooks",
+    tag = "ePages",
+    operation_id = "createShopWebhook",
+    summary = "Create a webhook in a shop",
+    description = "The app has to be registered with its client secret, which signs its notifications. The answer holds the \
+                   signing secret of the webhook, this once.",
+    security(("bearer" = [])),
+    params(("shop" = Id, Path, description = "The shop.")),
+    request_body = NewShopWebhook,
+    responses((status = 201, description = "The webhook.", body = Created), Apps, ShopBody, ShopQuota),
+)]
 async fn create(
     State(context): State<Arc<Context>>,
     path: ShopPath,
@@ -116,6 +155,16 @@ async fn check_signs(context: &Context, app: &AppId) -> Result<(), Refusal> {
 }
 
 /// `GET /rs/shops/{shop}/webhooks/{id}`: shows one.
+#[utoipa::path(
+    get,
+    path = "/shops/{shop}/webhooks/{id}",
+    tag = "ePages",
+    operation_id = "readShopWebhook",
+    summary = "Show a webhook of a shop",
+    security(("bearer" = [])),
+    params(("shop" = Id, Path, description = "The shop."), ("id" = ShopWebhookId, Path, description = "The webhook.")),
+    responses((status = 200, description = "The webhook.", body = Shown), Apps, ShopNamed),
+)]
 async fn read(
     State(context): State<Arc<Context>>,
     path: WebhookPath,
@@ -130,6 +179,23 @@ async fn read(
 }
 
 /// `POST /rs/shops/{shop}/webhooks/{id}`: switches one on or off.
+#[utoipa::path(
+    post,
+    path = "/shops/{shop}/webhooks/{id}",
+    tag = "ePages",
+    operation_id = "switchShopWebhook",
+    summary = "Switch a webhook of a shop on or off",
+    description = "By JSON or by a form: the body shows which, whatever its content type.",
+    security(("bearer" = [])),
+    params(("shop" = Id, Path, description = "The shop."), ("id" = ShopWebhookId, Path, description = "The webhook.")),
+    request_body(
+        content(
+            (ShopWebhookSwitch = "application/json"),
+            (ShopWebhookSwitchForm = "application/x-www-form-urlencoded"),
+        ),
+    ),
+    responses((status = 200, description = "The webhook as it is now.", body = Shown), Apps, ShopBody, ShopNamed),
+)]
 async fn switch(
     State(context): State<Arc<Context>>,
     path: WebhookPath,
@@ -147,6 +213,17 @@ async fn switch(
 
 /// `DELETE /rs/shops/{shop}/webhooks/{id}`: removes one, whatever the request's body is. Once it is answered, no attempt
 /// starts.
+#[utoipa::path(
+    delete,
+    path = "/shops/{shop}/webhooks/{id}",
+    tag = "ePages",
+    operation_id = "deleteShopWebhook",
+    summary = "Delete a webhook of a shop",
+    description = "Once it is answered, no attempt starts.",
+    security(("bearer" = [])),
+    params(("shop" = Id, Path, description = "The shop."), ("id" = ShopWebhookId, Path, description = "The webhook.")),
+    responses((status = 204, description = "It is gone."), Apps, ShopNamed),
+)]
 async fn remove(
     State(context): State<Arc<Context>>,
     path: WebhookPath,

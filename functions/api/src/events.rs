@@ -15,21 +15,43 @@ use knockback::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Refusal, answer},
+    description::{BodyRefusals, NewEvents, OfAll, Platform},
     request,
 };
 
 /// The most events in one request.
-const EVENTS_MAX: usize = 100;
+pub(crate) const EVENTS_MAX: usize = 100;
 
-#[derive(Serialize)]
+/// An event that Knockback has.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TakenEvent)]
 struct Taken {
+    #[schema(value_type = String)]
     id: EventId,
 }
 
+type TakenAnswer = OfAll<Taken>;
+
 /// `POST /v1/events`: takes one event, or an array of them as a whole. It answers once SQS has them.
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = "events",
+    operation_id = "reportEvents",
+    summary = "Report events",
+    description = "The platform's: one event, or an array of which all are taken or none. Once it is answered, Knockback has \
+                   them. After 503 some may have been taken: those that have an id are delivered once all the same.",
+    request_body = NewEvents,
+    responses(
+        (status = 202, description = "The events, in their order.", body = inline(TakenAnswer)),
+        Platform,
+        BodyRefusals,
+    ),
+)]
 pub(crate) async fn report(
     State(context): State<Arc<Context>>,
     request: Request,

@@ -17,9 +17,13 @@ use knockback::{
     store::StoredWebhook,
 };
 
-use self::shown::Shown;
+use self::shown::{Created, Fares, Shown};
 use crate::{
     answer::{Answer, Refusal, answer},
+    description::{
+        BodyRefusals, Done, Fields, Members, MembersOfOne, NewWebhook, OfWebhook, OfWebhooks, Quota,
+        WebhookChange, WebhookId,
+    },
     request,
     webhooks::{self, addresses, check_managed},
 };
@@ -31,9 +35,26 @@ const LIMIT_MAX: usize = 500;
 /// this would not fit into an answer of Lambda's.
 const UNLIMITED_MAX: usize = 5000;
 
+type WebhooksAnswer = OfWebhooks<Shown<'static>>;
+type CreatedAnswer = OfWebhook<Created<'static>>;
+type WebhookAnswer = OfWebhook<Fares<'static>>;
+
 type IdPath = Result<Path<String>, PathRejection>;
 
 /// `GET /v1/webhooks`: those of this dialect that the caller manages.
+#[utoipa::path(
+    get,
+    path = "/webhooks",
+    tag = "webhooks",
+    operation_id = "listWebhooks",
+    summary = "List webhooks",
+    description = "Those of the Pipedrive dialect that the caller manages, all of them unless there is a limit.",
+    params(
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 500, description = "How many at most."),
+        ("cursor" = Option<WebhookId>, Query, description = "Where to go on: the answer before said it."),
+    ),
+    responses((status = 200, description = "The webhooks.", body = inline(WebhooksAnswer)), Members, Fields),
+)]
 pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let member = request::reader(&context, &parts).await?;
@@ -51,6 +72,21 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
 }
 
 /// `POST /v1/webhooks`: creates one.
+#[utoipa::path(
+    post,
+    path = "/webhooks",
+    tag = "webhooks",
+    operation_id = "createWebhook",
+    summary = "Create a webhook",
+    description = "The answer holds its signing secret, this once. An event that is reported afterwards is matched.",
+    request_body = NewWebhook,
+    responses(
+        (status = 201, description = "The webhook.", body = inline(CreatedAnswer)),
+        Members,
+        BodyRefusals,
+        Quota,
+    ),
+)]
 pub(crate) async fn create(
     State(context): State<Arc<Context>>,
     request: Request,
@@ -60,7 +96,7 @@ pub(crate) async fn create(
     let subscription = read_subscription(&context, &parts, body, &member).await?;
     let id = context.store.next_webhook_id().await?;
     let (webhook, signing_secret) = webhooks::create(&context, id, member, subscription).await?;
-    let shown = Shown::with_signing_secret(&webhook, signing_secret, context.now());
+    let shown = Created::new(&webhook, signing_secret, context.now());
     Ok(answer(StatusCode::CREATED, &Answer::of_webhooks(Some(shown))))
 }
 
@@ -90,6 +126,16 @@ async fn check_target(context: &Context, target: &Target, addresses: &AddressPol
 }
 
 /// `GET /v1/webhooks/{id}`: shows one, with how it fares at this moment. One that was removed is shown for a week, with why.
+#[utoipa::path(
+    get,
+    path = "/webhooks/{id}",
+    tag = "webhooks",
+    operation_id = "readWebhook",
+    summary = "Show a webhook",
+    description = "With how it fares at this moment. One that is gone is shown for a week, with why.",
+    params(("id" = WebhookId, Path, description = "The webhook.")),
+    responses((status = 200, description = "The webhook.", body = inline(WebhookAnswer)), MembersOfOne),
+)]
 pub(crate) async fn read(
     State(context): State<Arc<Context>>,
     id: IdPath,
@@ -102,11 +148,26 @@ pub(crate) async fn read(
         return Err(Refusal::Forbidden);
     }
     let last = context.store.last_end(&webhook.company, webhook.id).await?;
-    let shown = Shown::with_health(&webhook, last.as_ref(), context.now());
+    let shown = Fares::new(&webhook, last.as_ref(), context.now());
     Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(shown))))
 }
 
 /// `PATCH /v1/webhooks/{id}`: changes one, with the checks of creation.
+#[utoipa::path(
+    patch,
+    path = "/webhooks/{id}",
+    tag = "webhooks",
+    operation_id = "changeWebhook",
+    summary = "Change a webhook",
+    description = "Acts at once, on what is queued too.",
+    params(("id" = WebhookId, Path, description = "The webhook.")),
+    request_body = WebhookChange,
+    responses(
+        (status = 200, description = "The webhook as it is now.", body = inline(WebhookAnswer)),
+        MembersOfOne,
+        BodyRefusals,
+    ),
+)]
 pub(crate) async fn change(
     State(context): State<Arc<Context>>,
     id: IdPath,
@@ -125,11 +186,21 @@ pub(crate) async fn change(
     }
     let changed = webhooks::change(&context, &member, read, &amendment).await?;
     let last = context.store.last_end(&changed.company, changed.id).await?;
-    let shown = Shown::with_health(&changed, last.as_ref(), context.now());
+    let shown = Fares::new(&changed, last.as_ref(), context.now());
     Ok(answer(StatusCode::OK, &Answer::of_webhooks(Some(shown))))
 }
 
 /// `DELETE /v1/webhooks/{id}`: removes one. Once it is answered, no attempt starts.
+#[utoipa::path(
+    delete,
+    path = "/webhooks/{id}",
+    tag = "webhooks",
+    operation_id = "deleteWebhook",
+    summary = "Delete a webhook",
+    description = "Once it is answered, no attempt starts.",
+    params(("id" = WebhookId, Path, description = "The webhook.")),
+    responses((status = 200, description = "It is gone.", body = Done), MembersOfOne),
+)]
 pub(crate) async fn remove(
     State(context): State<Arc<Context>>,
     id: IdPath,

@@ -14,16 +14,32 @@ use knockback::{
     token::{is_sha256_hex, new_token, sha256_hex},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Refusal, answer},
+    description::{self, BodyRefusals, Fields, Id, Named, NewToken, Of, OfMany, Platform, TokenId},
     request,
 };
 
 /// The most tokens in one answer, and as many as there are for who asks for no number.
 const LIMIT_MAX: usize = 500;
 
+type GivenAnswer = Of<Given>;
+type TokensAnswer = OfMany<Shown<'static>>;
+type TakenAnswer = Of<Taken>;
+
 /// `POST /v1/tokens`: gives a caller a token. It is told this once, and kept only as its SHA-256.
+#[utoipa::path(
+    post,
+    path = "/tokens",
+    tag = "tokens",
+    operation_id = "giveToken",
+    summary = "Give a caller a token",
+    description = "The platform's. The token is told this once, and kept only as its SHA-256.",
+    request_body = NewToken,
+    responses((status = 201, description = "The token.", body = inline(GivenAnswer)), Platform, BodyRefusals),
+)]
 pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     request::platform(&context, &parts).await?;
@@ -40,6 +56,20 @@ pub(crate) async fn give(State(context): State<Arc<Context>>, request: Request) 
 }
 
 /// `GET /v1/tokens?company_id=…`: those of a company that are good for something.
+#[utoipa::path(
+    get,
+    path = "/tokens",
+    tag = "tokens",
+    operation_id = "listTokens",
+    summary = "List the tokens of a company",
+    description = "The platform's: those that are good for something, without the tokens themselves.",
+    params(
+        ("company_id" = Id, Query, description = "The company."),
+        ("limit" = Option<u16>, Query, minimum = 1, maximum = 500, description = "How many at most: 500 if left out."),
+        ("cursor" = Option<TokenId>, Query, description = "Where to go on: the answer before said it."),
+    ),
+    responses((status = 200, description = "The tokens.", body = inline(TokensAnswer)), Platform, Fields),
+)]
 pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     request::platform(&context, &parts).await?;
@@ -69,6 +99,16 @@ pub(crate) async fn list(State(context): State<Arc<Context>>, request: Request) 
 }
 
 /// `DELETE /v1/tokens/{id}`: takes a token back. Who uses it afterwards is refused.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{id}",
+    tag = "tokens",
+    operation_id = "takeTokenBack",
+    summary = "Take a token back",
+    description = "The platform's. Who uses the token afterwards is refused.",
+    params(("id" = TokenId, Path, description = "The token.")),
+    responses((status = 200, description = "The token that was taken back.", body = inline(TakenAnswer)), Platform, Named),
+)]
 pub(crate) async fn take_back(
     State(context): State<Arc<Context>>,
     id: Result<Path<String>, PathRejection>,
@@ -84,28 +124,43 @@ pub(crate) async fn take_back(
     }
 }
 
-#[derive(Serialize)]
+/// A token that was given.
+#[derive(Serialize, ToSchema)]
+#[schema(as = GivenToken)]
 struct Given {
+    #[schema(value_type = TokenId)]
     id: String,
+    /// The token itself.
     token: String,
 }
 
-#[derive(Serialize)]
+/// A token that was taken back.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TakenToken)]
 struct Taken {
+    #[schema(value_type = TokenId)]
     id: String,
 }
 
 /// A token as it is shown. The token itself is known to nobody but who has it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
 struct Shown<'a> {
+    #[schema(value_type = TokenId)]
     id: &'a str,
+    #[schema(value_type = String)]
     company_id: &'a CompanyId,
     /// `null` for an app's that is the whole company's.
+    #[schema(value_type = Option<String>, required)]
     user_id: Option<&'a UserId>,
+    #[schema(value_type = Option<String>, required)]
     app: Option<&'a AppId>,
     admin: bool,
+    #[schema(value_type = Vec<description::Scope>)]
     scopes: &'a [Scope],
+    #[schema(required)]
     contact: Option<&'a str>,
+    #[schema(value_type = description::Time)]
     add_time: String,
 }
 

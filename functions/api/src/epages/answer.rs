@@ -2,6 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::answer::{Refusal, answer};
 
@@ -15,9 +16,14 @@ impl<E: Into<Refusal>> From<E> for Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Shown {
+/// The shape of all refusals.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Refused {
+    /// What is wrong.
     message: String,
+    /// The status of the answer.
+    #[schema(pattern = "^[45][0-9]{2}$")]
     status: String,
 }
 
@@ -30,7 +36,7 @@ impl IntoResponse for Problem {
             other => other.status(),
         };
         let message = message(&refusal);
-        let response = answer(status, &Shown { message, status: status.as_str().to_owned() });
+        let response = answer(status, &Refused { message, status: status.as_str().to_owned() });
         refusal.finish(response)
     }
 }

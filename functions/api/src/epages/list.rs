@@ -3,6 +3,7 @@
 use axum::http::request::Parts;
 use knockback::domain::{FieldErrors, Webhook};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::shown::{Link, Shop, Shown};
 use crate::request;
@@ -23,15 +24,18 @@ pub(super) struct Paging {
 }
 
 /// Webhooks, and where they stand among all.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShopWebhooks)]
 pub(super) struct Listed<'a> {
     links: Vec<Link>,
     content: Vec<Shown<'a>>,
     page: Place,
 }
 
-#[derive(Serialize)]
+/// Where a page stands.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Page)]
 struct Place {
     size: usize,
     total_elements: usize,

@@ -6,27 +6,44 @@ use knockback::{
     domain::{CompanyId, Webhook, WebhookId},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::request;
+use crate::{
+    description::{EventType, ShopWebhookId, Time},
+    request,
+};
 
 /// A webhook as the dialect shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ShopWebhook)]
 pub(super) struct Shown<'a> {
+    #[schema(value_type = ShopWebhookId)]
     webhook_id: WebhookId,
     active: bool,
+    #[schema(value_type = EventType)]
     event_type: String,
     callback_url: &'a str,
+    #[schema(value_type = Time)]
     created_on: String,
+    #[schema(value_type = Time)]
     updated_on: String,
     links: [Link; 1],
-    /// Shown once, to who creates the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signing_secret: Option<String>,
+}
+
+/// A webhook that was just created.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CreatedShopWebhook)]
+pub(super) struct Created<'a> {
+    #[serde(flatten)]
+    webhook: Shown<'a>,
+    /// What its deliveries are signed with, after Standard Webhooks. It is shown this once.
+    signing_secret: String,
 }
 
 /// Where something is to be found.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Link {
     pub(super) rel: &'static str,
     pub(super) href: String,
@@ -55,13 +72,12 @@ impl Shop {
             created_on: webhook.added_at.to_string(),
             updated_on: webhook.changed_at.unwrap_or(webhook.added_at).to_string(),
             links: [Link { rel: "self", href }],
-            signing_secret: None,
         }
     }
 
     /// With the secret that is shown once.
-    pub(super) fn created<'a>(&self, webhook: &'a Webhook, signing_secret: String) -> Shown<'a> {
-        Shown { signing_secret: Some(signing_secret), ..self.shown(webhook) }
+    pub(super) fn created<'a>(&self, webhook: &'a Webhook, signing_secret: String) -> Created<'a> {
+        Created { webhook: self.shown(webhook), signing_secret }
     }
 
     /// A link to a page of the list.
