@@ -23,6 +23,7 @@ mod keys;
 mod large;
 mod mails;
 mod matching;
+mod matrix;
 mod objects;
 mod queues;
 mod quotas;
