@@ -117,7 +117,7 @@ async fn a_rotation_that_is_repeated_takes_no_secret_away_and_too_many_are_refus
         secrets.push(rotated(&world, &owner, &webhook["id"]).await);
     }
     let refused = rotate(&world, &owner, &webhook["id"]).await;
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.status, StatusCode::CONFLICT);
     assert_eq!(refused.body["error"], "Signing secret changed too often");
     let info = refused.body["error_info"].as_str().expect("a reason");
     assert!(info.contains("2026-01-02T00:00:00.000Z"), "{info}");

@@ -63,7 +63,7 @@ refusals! {
     /// Of whom has as many webhooks as they may.
     Quota { "422" "QuotaReached" }
     /// Of whom changes a signing secret again and again.
-    Rotation { "422" "RotatedTooOften" }
+    Rotation { "409" "RotatedTooOften" }
     /// Of the apps that ePages' dialect serves.
     Apps {
         "403" "ShopForbidden", "414" "ShopUriTooLong", "429" "ShopBudgetSpent", "431" "ShopTooManyHeaders",
