@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     domain::{AddressPolicy, Budget, Network, Objects, Policies, is_email_address},
     queues::QueueUrls,
+    token::is_sha256_hex,
 };
 
 /// The settings of a deployment.
@@ -118,9 +119,7 @@ impl Config {
 }
 
 fn parse_hashes(text: &str) -> Option<Vec<String>> {
-    let is_hash =
-        |hash: &&str| hash.len() == 64 && hash.bytes().all(|byte| b"0123456789abcdef".contains(&byte));
-    text.split(',').map(|hash| Some(hash).filter(is_hash).map(str::to_owned)).collect()
+    text.split(',').map(|hash| is_sha256_hex(hash).then(|| hash.to_owned())).collect()
 }
 
 #[cfg(test)]

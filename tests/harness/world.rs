@@ -17,7 +17,7 @@ use local::system::{Settings, Surroundings, System};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{names::Names, random::Counting, receiver::Receiver, watch::Watch};
+use crate::{names::Names, random::Counting, receiver::Receiver, reply::Reply, watch::Watch};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -68,26 +68,6 @@ impl Default for Setup<'_> {
             budget: Budget::default(),
             authorities: Vec::new(),
         }
-    }
-}
-
-/// An answer of the API.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reply {
-    /// The status.
-    pub status: StatusCode,
-    /// The body.
-    pub body: Value,
-    /// The body as it came.
-    pub text: String,
-    /// The headers.
-    pub headers: HeaderMap,
-}
-
-impl Reply {
-    /// The value of a header that is a number.
-    pub fn number(&self, header: &str) -> Option<u64> {
-        self.headers.get(header)?.to_str().ok()?.parse().ok()
     }
 }
 

@@ -47,7 +47,7 @@ async fn a_rotation_with_warm_functions_loses_nothing_and_strikes_nobody() {
     let world = World::new().await;
     let receiver = world.receiver().await;
     let owner = world.owner().await;
-    let password = json!({"http_auth_user": "u", "http_auth_password": "before"});
+    let password = json!({"http_auth_user": "u", "http_auth_password": "the password before"});
     let before = world.subscribe(&owner, &receiver.url(), password).await;
     world.report(json!({})).await;
     world.settle().await;
@@ -57,7 +57,7 @@ async fn a_rotation_with_warm_functions_loses_nothing_and_strikes_nobody() {
     world.report(json!({})).await;
     world.settle().await;
     world.run_for(SEALS_FOR).await;
-    let password = json!({"http_auth_user": "u", "http_auth_password": "after"});
+    let password = json!({"http_auth_user": "u", "http_auth_password": "the password after"});
     let after = world.subscribe(&owner, &receiver.url(), password).await;
     assert_eq!(sealed_by(&world).await, ["k1", "k2"]);
     world.report(json!({})).await;
@@ -133,6 +133,24 @@ async fn a_key_that_no_ring_has_is_asked_for_every_ten_seconds_at_most_and_other
     world.run_to_rest().await;
     assert_eq!(world.depth("DeliveriesDlq"), 5, "they can be redriven once the key is back");
     assert!(world.attempts(&lost).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_that_was_wrong_and_is_put_right_is_found_without_a_restart() {
+    let world = World::new().await;
+    let receiver = world.receiver().await;
+    let owner = world.owner().await;
+    add_key(&world, "k2").await;
+    world.clock.advance(SEALS_FOR);
+    world.subscribe(&owner, &receiver.url(), json!({})).await;
+    change_ring(&world, |ring| ring["k2"] = json!("another key that came under the same name")).await;
+    world.report(json!({})).await;
+    world.settle().await;
+    assert_eq!((receiver.received().len(), world.depth("DeliveriesQueue")), (0, 1));
+
+    add_key(&world, "k2").await;
+    world.run_to_rest().await;
+    assert_eq!((receiver.received().len(), world.depth("DeliveriesDlq")), (1, 0));
 }
 
 #[tokio::test]

@@ -173,7 +173,15 @@ async fn everybody_gets_of_every_operation_what_is_theirs() {
             let register = cast.world.platform(Method::PUT, "/v1/apps/spare", r#"{"name":"Spare"}"#).await;
             assert!(register.status.is_success());
             let path = cast.things().await.path(template);
+            let before = cast.world.items().await;
             let found = cast.call(&method, &path, token).await.0;
+            if matches!(found, 400..500) {
+                assert_eq!(
+                    cast.world.items().await,
+                    before,
+                    "{method} {path} is refused and changes something"
+                );
+            }
             if found != *expected {
                 let who = column.checked_sub(2).map_or("nobody or the platform", |member| CALLERS[member].0);
                 wrong.push(format!("{method} {template} by {who}: {found} instead of {expected}"));
@@ -181,6 +189,40 @@ async fn everybody_gets_of_every_operation_what_is_theirs() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Of the three webhooks, each caller's lists have those that the table lets them read.
+#[tokio::test]
+async fn lists_have_what_the_caller_may_read_and_nothing_else() {
+    let cast = Cast::new().await;
+    let things = cast.things().await;
+    let id = |value: &Value| value.to_string().trim_matches('"').to_owned();
+    let all = [id(&things.general["id"]), id(&things.application["id"]), id(&things.hook["webhookId"])];
+    for (path, id_field, readable) in [
+        ("/v1/webhooks", "id", ["GET /v1/webhooks/{general}", "GET /v1/webhooks/{application}"].as_slice()),
+        ("/rs/shops/1/webhooks", "webhookId", &["GET /rs/shops/{shop}/webhooks/{hook}"]),
+    ] {
+        for (column, token) in cast.tokens.iter().enumerate() {
+            let (status, text) = cast.call(&Method::GET, path, token).await;
+            if status != 200 {
+                continue;
+            }
+            let body: Value = serde_json::from_str(&text).expect("JSON");
+            let list = [&body["data"], &body["content"]].into_iter().find_map(Value::as_array);
+            let listed: Vec<_> = list.expect("a list").iter().map(|webhook| id(&webhook[id_field])).collect();
+            let may_read = |name: &str| {
+                let row = rows().find(|(method, path, _)| format!("{method} {path}") == name);
+                row.expect("a row").2[column] == 200
+            };
+            let expected: Vec<_> = readable
+                .iter()
+                .filter(|name| may_read(name))
+                .map(|name| things.path(name).rsplit('/').next().expect("an id").to_owned())
+                .collect();
+            assert_eq!(listed, expected, "{path} in column {column}");
+            assert!(listed.iter().all(|id| all.contains(id)));
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What all routes take from a request: its token, its query, its body.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -45,6 +45,8 @@ async fn meter(context: &Context, parts: &Parts, token: &Token) -> Result<(), Re
         Ok(Spent::Granted(standing)) => (standing, Ok(())),
         Ok(Spent::Refused { standing, retry_after }) => (standing, Err(Refusal::BudgetSpent(retry_after))),
         Ok(Spent::TokenGone) => return Err(Refusal::Unauthorized),
+        // So many of its requests at once are beyond any budget.
+        Err(error) if error.is_overload() => return Err(Refusal::BudgetSpent(Duration::from_secs(1))),
         Err(error) => {
             // Whoever is within their budget is not to suffer from it.
             tracing::error!(token = token.sha256, error = chain(&error), "a budget was not kept");

@@ -64,14 +64,16 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
     };
     let has_credentials = webhook.http_auth_user.is_some() || password.is_some();
     let body = payload::render(event, webhook, message.attempt)?;
+    let epages_signature = epages_header(deliver, due, &body).await?;
 
+    // What may have to wait for a key of ours is behind us.
     let started_at = context.now();
     let mut headers = vec![
         ("webhook-id", message.delivery.to_string()),
         ("webhook-timestamp", started_at.as_secs().to_string()),
         ("webhook-signature", signatures(&secrets, message.delivery, started_at, &body)),
     ];
-    if let Some(signature) = epages_header(deliver, due, &body).await? {
+    if let Some(signature) = epages_signature {
         headers.push(("x-epages-hmac-sha256", signature));
     }
     let post = Post {
@@ -82,7 +84,7 @@ async fn post(deliver: &Deliver, due: &Due<'_>) -> Result<AttemptEnd, TurnError>
             .then(|| (webhook.http_auth_user.clone().unwrap_or_default(), password.map(Secret))),
         timeout: policy(deliver, due).timeout,
     };
-    let Exchange { status, error, answer } = deliver.sender.post(&post).await;
+    let Exchange { status, error, answer } = deliver.sender.post(&post).await?;
     Ok(AttemptEnd { started_at, ended_at: context.now(), status, error, answer })
 }
 

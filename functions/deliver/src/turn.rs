@@ -7,6 +7,7 @@ use knockback::{
     },
     queues::{DeliveryMessage, SendError},
     seal::SealError,
+    sender::Exhausted,
     store::{About, Attempt, Batch, Claim, KnownApp, StoreError, StoredWebhook},
     telemetry::{ATTEMPT, chain},
 };
@@ -47,6 +48,8 @@ pub(crate) enum TurnError {
     SigningSecret,
     #[error("the app has no client secret")]
     ClientSecret,
+    #[error("the POST could not be made")]
+    Exhausted(#[from] Exhausted),
     #[error("the body could not be written")]
     Body(#[from] serde_json::Error),
 }

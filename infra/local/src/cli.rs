@@ -5,8 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr as _};
 use clap::Parser;
 use knockback::domain::{Budget, NUMBERS, Network, Objects, Policies};
 
-/// This machine and private networks, and no more: not what is link-local, where clouds keep their credentials.
-const PRIVATE: &str = "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7";
+/// This machine and private networks of IPv4, and no more: not what is link-local or unique-local, where clouds keep their
+/// credentials.
+const PRIVATE: &str = "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16";
 
 /// What permits no network.
 const NONE: &str = "none";
@@ -118,11 +119,13 @@ mod tests {
             let Networks(networks) = parse(args).expect("flags").allow_networks;
             networks.iter().any(|network| network.contains(address.parse().expect("an address")))
         };
-        for address in ["127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "fd00::1"] {
+        for address in ["127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.1.1"] {
             assert!(permits(&[], address), "{address}");
             assert!(!permits(&["--allow-networks", "none"], address), "{address}");
         }
-        assert!(!permits(&[], "169.254.169.254") && !permits(&[], "::ffff:127.0.0.1"));
+        for address in ["169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "::ffff:127.0.0.1"] {
+            assert!(!permits(&[], address), "{address}");
+        }
         assert!(permits(&["--allow-networks", "192.0.2.0/24 ::1"], "192.0.2.7"));
         assert!(!permits(&["--allow-networks", "192.0.2.0/24 ::1"], "127.0.0.1"));
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
 use tokio::sync::Mutex;
 
@@ -22,6 +22,10 @@ const SEALS_FOR: Duration = Duration::from_mins(5);
 /// How long Secrets Manager is not asked again because of a key that it may not have, or because it did not answer: a batch
 /// of such deliveries asks once.
 const ASKS_EVERY: Duration = Duration::from_secs(10);
+
+/// How long Secrets Manager may take, with all repeats: an attempt with the longest timeout still fits behind it into the time
+/// that deliver has.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Seals and opens secrets with the keys of the deployment. Clones share the ring.
 #[derive(Clone)]
@@ -75,7 +79,9 @@ impl Sealer {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let client = Client::new(sdk);
+        let timeouts = TimeoutConfig::builder().operation_timeout(FETCH_TIMEOUT).build();
+        let config = aws_sdk_secretsmanager::config::Builder::from(sdk).timeout_config(timeouts);
+        let client = Client::from_conf(config.build());
         let (kept, asked_at) = (RwLock::default(), Mutex::default());
         Self(Arc::new(Shared { client, secret, kept, asked_at, clock, entropy }))
     }
@@ -114,8 +120,8 @@ impl Sealer {
     pub async fn open(&self, sealed: &Sealed, place: &str) -> Result<String, SealError> {
         let kept = self.ring().await?;
         match kept.ring.open(sealed, place) {
-            Err(KeyRingError::UnknownKey(_)) => {
-                // The key may have come since.
+            Err(KeyRingError::UnknownKey(_) | KeyRingError::Broken) => {
+                // The key may have come since, or a wrong one been put right.
                 let newer = self.ring_newer_than(&kept).await?;
                 Ok(newer.ring.open(sealed, place)?)
             }

@@ -41,6 +41,19 @@ pub(super) fn is_broken_connection(error: &reqwest::Error) -> bool {
     !answered && !error.is_connect() && !error.is_builder()
 }
 
+/// The system's numbers for too many open files, in this process and in all: the same wherever Knockback runs.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
+/// Whether a connection was not made because this machine lacks something. Not for want of an address to come from: that is what
+/// a machine without IPv6 says of receivers that have nothing else.
+pub(super) fn is_exhausted(error: &reqwest::Error) -> bool {
+    let lacks = |error: &io::Error| {
+        error.kind() == io::ErrorKind::OutOfMemory
+            || error.raw_os_error().is_some_and(|number| TOO_MANY_FILES.contains(&number))
+    };
+    error.is_connect() && causes(error).filter_map(|cause| cause.downcast_ref()).any(lacks)
+}
+
 fn reason(error: &reqwest::Error) -> String {
     if let Some(error) = find::<rustls::Error>(error) {
         return of_tls(error);

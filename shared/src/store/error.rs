@@ -37,6 +37,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there was too much to do at once for one item.
+    pub fn is_overload(&self) -> bool {
+        let is_throttling = |code: &str| {
+            ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"]
+                .contains(&code)
+        };
+        match self {
+            Self::Contention { .. } => true,
+            Self::Call { code, .. } => is_throttling(code),
+            _ => false,
+        }
+    }
+
     /// Wraps the SDK's error for `operation`.
     pub(super) fn call<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
     where
@@ -64,5 +77,23 @@ where
             Err(StoreError::call("UpdateItem")(error))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throttling_and_contention_are_overload_and_a_refusal_is_not() {
+        let call = |code: &str| StoreError::Call {
+            operation: "UpdateItem",
+            code: code.to_owned(),
+            source: "for a test".into(),
+        };
+        assert!(call("ThrottlingException").is_overload());
+        assert!(call("ProvisionedThroughputExceededException").is_overload());
+        assert!(StoreError::Contention { operation: "spending" }.is_overload());
+        assert!(!call("AccessDeniedException").is_overload() && !call("unreachable").is_overload());
     }
 }

@@ -83,7 +83,10 @@ fn sender() -> Sender {
 
 async fn post(sender: &Sender, url: &str) -> Exchange {
     let timeout = Duration::from_secs(5);
-    sender.post(&Post { url, body: "{}".into(), headers: Vec::new(), basic: None, timeout }).await
+    sender
+        .post(&Post { url, body: "{}".into(), headers: Vec::new(), basic: None, timeout })
+        .await
+        .expect("there is room")
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
@@ -173,7 +176,8 @@ async fn check_silent(url: &str) {
     let basic = Some(("the-user".to_owned(), Some(Secret("the-password".to_owned()))));
     let headers = vec![("webhook-signature", "v1,the-signature".to_owned())];
     let timeout = Duration::from_secs(5);
-    let exchange = sender().post(&Post { url, body: "{}".into(), headers, basic, timeout }).await;
+    let post = Post { url, body: "{}".into(), headers, basic, timeout };
+    let exchange = sender().post(&post).await.expect("there is room");
     let error = exchange.error.expect("a failure");
     for secret in [
         "in-the-query",
@@ -195,7 +199,8 @@ async fn a_request_that_cannot_be_made_says_nothing_of_the_url() {
     let headers = vec![("webhook-id", "a\nb".to_owned())];
     let url = "http://127.0.0.1:1/path?token=in-the-query";
     let timeout = Duration::from_secs(5);
-    let exchange = sender().post(&Post { url, body: "{}".into(), headers, basic: None, timeout }).await;
+    let post = Post { url, body: "{}".into(), headers, basic: None, timeout };
+    let exchange = sender().post(&post).await.expect("there is room");
     let error = exchange.error.expect("a failure");
     assert!(!error.contains("127.0.0.1") && !error.contains("in-the-query"), "{error}");
 }

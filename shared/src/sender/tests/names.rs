@@ -126,6 +126,29 @@ async fn a_name_without_an_address_is_accepted_and_a_failure_when_it_is_dialled(
     assert_eq!(exchange, Exchange::failed("could not connect: nobody knows".to_owned()));
 }
 
+/// A machine that cannot open another file.
+#[derive(Debug)]
+struct Exhausting(i32);
+
+impl Resolver for Exhausting {
+    fn look_up(&self, _: &str) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let error = io::Error::from_raw_os_error(self.0);
+        Box::pin(async move { Err(error) })
+    }
+}
+
+#[tokio::test]
+async fn what_this_machine_lacks_is_no_failure_of_the_receiver() {
+    // Too many open files, here and everywhere; but not a refused connection, or no address of the receiver's kind.
+    for (number, is_ours) in [(24, true), (23, true), (111, false), (99, false)] {
+        let internet = Internet { resolver: Arc::new(Exhausting(number)), ..Internet::default() };
+        let sender = Sender::on(&internet, AddressPolicy::default()).expect("a sender");
+        let (url, timeout) = ("https://receiver.example/", Duration::from_secs(5));
+        let post = Post { url, body: "{}".into(), headers: Vec::new(), basic: None, timeout };
+        assert_eq!(sender.post(&post).await.is_err(), is_ours, "{number}");
+    }
+}
+
 #[tokio::test]
 async fn a_name_with_public_ipv6_addresses_only_is_accepted() {
     let names = Scripted::new(&["2606:4700::1 2606:4700::2"]);
@@ -149,7 +172,7 @@ async fn a_name_that_nobody_answers_for_is_accepted_and_times_out_when_it_is_dia
     let sender = Sender::on(&internet, AddressPolicy::default()).expect("a sender");
     let (url, timeout) = ("https://receiver.example/", Duration::from_millis(50));
     let post = Post { url, body: "{}".into(), headers: Vec::new(), basic: None, timeout };
-    let exchange = sender.post(&post).await;
+    let exchange = sender.post(&post).await.expect("there is room");
     assert_eq!(exchange, Exchange::failed("timed out after 50ms while looking up the name".to_owned()));
 }
 
