@@ -51,7 +51,7 @@ pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Resul
     match removal.next(found, page.next, now) {
         Some((next, wait)) => context.queues.send_removal(next, wait).await?,
         None => {
-            tracing::info!(app = %removal.target.app(), pages = removal.page + 1, "an app is cleared away");
+            tracing::info!(app = %removal.target.app(), pages = removal.page.saturating_add(1), "an app is cleared away");
         }
     }
     Ok(context.store.finish_page(removal).await?)

@@ -18,7 +18,7 @@ const FAILURE_NOTED_EVERY: Duration = Duration::from_mins(1);
 
 /// Counts the attempts of a delivery: 1 is the original, the others are retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u32")]
 pub struct AttemptNumber(u32);
 
 impl AttemptNumber {
@@ -44,6 +44,14 @@ impl AttemptNumber {
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+}
+
+impl TryFrom<u32> for AttemptNumber {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("attempts are counted from 1")
     }
 }
 
@@ -215,6 +223,13 @@ mod tests {
     /// The turn of an attempt of an event from long ago.
     fn turn(n: u32) -> Turn {
         Turn { number: number(n), accepted_at: at(0), held: false }
+    }
+
+    #[test]
+    fn attempts_are_counted_from_1() {
+        let read = |json: &str| serde_json::from_str::<AttemptNumber>(json).ok();
+        assert_eq!((read("0"), read("1")), (None, Some(AttemptNumber::ORIGINAL)));
+        assert_eq!(read("4294967295").map(AttemptNumber::next), AttemptNumber::new(u32::MAX));
     }
 
     #[test]

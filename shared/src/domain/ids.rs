@@ -271,7 +271,11 @@ impl FromStr for DeliveryId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        Ulid::from_string(text).map(Self).map_err(|_| InvalidId)
+        let ulid = Ulid::from_string(text).map_err(|_| InvalidId)?;
+        // Other texts are read as the same ULID, and some name a time that cannot be shown.
+        let is_plain = ulid.to_string().eq_ignore_ascii_case(text);
+        let accepted_at = i64::try_from(ulid.timestamp_ms()).ok().and_then(Timestamp::shown);
+        accepted_at.filter(|_| is_plain).map(|_| Self(ulid)).ok_or(InvalidId)
     }
 }
 
@@ -355,6 +359,21 @@ mod tests {
         let id = derive(1000, "e", 1);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.accepted_at(), Timestamp::from_ms(1000));
+    }
+
+    #[test]
+    fn a_delivery_id_has_one_form_and_a_time_that_can_be_shown() {
+        let read = |text: &str| text.parse::<DeliveryId>().map(|id| id.accepted_at().to_string());
+        assert_eq!(read("76EZ91ZPZZ0000000000000000").as_deref(), Ok("9999-12-31T23:59:59.999Z"));
+        for text in [
+            "76EZ91ZQ000000000000000000",
+            "7ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "80000000000000000000000000",
+            "0000000000000000000000000O",
+            "0000000000000000000000000-",
+        ] {
+            assert_eq!(read(text), Err(InvalidId), "{text}");
+        }
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl AppRemoval {
     pub fn next(&self, found: bool, cursor: Option<String>, now: Timestamp) -> Option<(Self, Duration)> {
         let began_at = if self.cursor.is_none() { now } else { self.began_at };
         let found = self.found || found;
-        let page = self.page + 1;
+        let page = self.page.saturating_add(1);
         if cursor.is_some() {
             return Some((Self { page, began_at, found, cursor, ..self.clone() }, Duration::ZERO));
         }

@@ -5,7 +5,7 @@
 use std::{fmt, ops::Add, ops::Sub, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, macros::format_description};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 /// An instant, in whole milliseconds since 1970-01-01 UTC.
 ///
@@ -13,6 +13,9 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339, m
 /// dialects parse.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
+
+/// The last that can be shown: 9999-12-31T23:59:59.999Z.
+const LAST_MS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
     /// The instant `ms` milliseconds after 1970-01-01 UTC.
@@ -32,9 +35,13 @@ impl Timestamp {
 
     /// Reads RFC 3339 in any offset; `None` if it is not, or is outside the years 1970 to 9999.
     pub fn parse(text: &str) -> Option<Self> {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?.to_offset(UtcOffset::UTC);
-        let ms = i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok()?;
-        (ms >= 0 && at.year() <= 9999).then_some(Self(ms))
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        Self::shown(i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok()?)
+    }
+
+    /// The instant `ms` milliseconds after 1970-01-01 UTC; `None` outside the years 1970 to 9999.
+    pub(super) fn shown(ms: i64) -> Option<Self> {
+        (0..=LAST_MS).contains(&ms).then_some(Self(ms))
     }
 
     /// The same text form to the second, as ePages writes it in a callback.
@@ -71,7 +78,8 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        let ms = self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
+        Self(ms.min(LAST_MS))
     }
 }
 
@@ -91,11 +99,8 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let ms = i64::deserialize(deserializer)?;
-        if ms < 0 {
-            return Err(D::Error::custom("a time before 1970"));
-        }
-        Ok(Self(ms))
+        Self::shown(i64::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("a time outside the years 1970 to 9999"))
     }
 }
 
@@ -114,8 +119,29 @@ mod tests {
         let at = Timestamp::from_ms(1_571_995_527_120);
         assert_eq!(Timestamp::parse("2019-10-25T09:25:27.12Z"), Some(at));
         assert_eq!(Timestamp::parse("2019-10-25T11:25:27.1200001+02:00"), Some(at));
-        for text in ["", "yesterday", "2019-10-25", "2019-13-25T09:25:27Z", "1969-12-31T23:59:59Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "2019-10-25",
+            "2019-13-25T09:25:27Z",
+            "1969-12-31T23:59:59Z",
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+23:59",
+        ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn no_time_is_read_or_reached_that_could_not_be_shown() {
+        let read = |json: &str| serde_json::from_str::<Timestamp>(json).ok();
+        let last = Timestamp::from_ms(LAST_MS);
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!((read("0"), read("253402300799999")), (Some(Timestamp::default()), Some(last)));
+        for json in ["-1", "253402300800000", "9223372036854775807", "1.0"] {
+            assert_eq!(read(json), None, "{json}");
+        }
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59.9999999Z"), Some(last));
+        assert_eq!(last + Duration::from_millis(1), last);
     }
 }

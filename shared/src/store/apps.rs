@@ -154,7 +154,7 @@ impl Store {
             .update_expression("SET life.#page = :next ADD revision :one")
             .condition_expression("life.generation = :generation AND life.#page < :next")
             .expression_attribute_names("#page", "page")
-            .expression_attribute_values(":next", number(removal.page + 1))
+            .expression_attribute_values(":next", number(removal.page.saturating_add(1)))
             .expression_attribute_values(":generation", number(removal.generation))
             .expression_attribute_values(":one", number(1));
         self.transact("finishing a page of a removal", vec![update.action()?]).await?;

@@ -1,28 +1,36 @@
 //! Which fields of an entity changed, without reading a single number.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, ptr};
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::domain::fields::RawObject;
+use crate::domain::fields::{JSON_DEPTH_MAX, RawObject};
 
 /// The fields of `previous` whose value in `data` is another; in objects inside of it (custom fields), only what
 /// changed there. Numbers are compared as they are written. All of `previous` where a name is half a character
-/// (`\ud800`), which JSON permits and no text can hold: the event was taken, so it has to arrive.
+/// (`\ud800`), which JSON permits and no text can hold: the event was taken, so it has to arrive. Of a repeated name the
+/// last counts.
 pub(super) fn changed_fields<'a>(data: &'a RawValue, previous: &'a RawValue) -> Cow<'a, RawValue> {
-    changed(data, previous).unwrap_or(Cow::Borrowed(previous))
+    changed(data, previous, JSON_DEPTH_MAX).unwrap_or(Cow::Borrowed(previous))
 }
 
-fn changed<'a>(data: &'a RawValue, previous: &'a RawValue) -> Result<Cow<'a, RawValue>, serde_json::Error> {
+/// `depth`: how many objects inside of each other are looked into; no event that was taken has more.
+fn changed<'a>(
+    data: &'a RawValue,
+    previous: &'a RawValue,
+    depth: usize,
+) -> Result<Cow<'a, RawValue>, serde_json::Error> {
     let after: RawObject<'_> = serde_json::from_str(data.get())?;
     let after: HashMap<&str, &RawValue> = after.iter().collect();
     let before: RawObject<'_> = serde_json::from_str(previous.get())?;
+    let last: HashMap<&str, &RawValue> = before.iter().collect();
     let mut text = String::from("{");
-    for (name, old) in before.iter() {
+    let counts = |(name, old): &(&str, &RawValue)| last.get(name).is_some_and(|last| ptr::eq(*last, *old));
+    for (name, old) in before.iter().filter(counts) {
         let kept = match after.get(name) {
             Some(new) if new.get() == old.get() => continue,
-            Some(new) if is_object(new) && is_object(old) => {
-                let inner = changed(new, old)?;
+            Some(new) if depth > 0 && is_object(new) && is_object(old) => {
+                let inner = changed(new, old, depth - 1)?;
                 if inner.get() == "{}" {
                     continue;
                 }
@@ -75,6 +83,19 @@ mod tests {
         check(r#"{"a":1,"\ud800":1}"#, r#"{"a":2,"\ud800":1}"#, r#"{"a":2,"\ud800":1}"#);
         check(r#"{"c":{"\udc00":1},"a":1}"#, r#"{"c":{"\udc00":2},"a":1}"#, r#"{"c":{"\udc00":2},"a":1}"#);
         check(r#"{"a":"\ud800"}"#, r#"{"a":"\ud801"}"#, r#"{"a":"\ud801"}"#);
+    }
+
+    #[test]
+    fn of_a_repeated_name_the_last_counts() {
+        check(r#"{"a":2}"#, r#"{"a":1,"a":2}"#, "{}");
+        check(r#"{"a":2,"a":3}"#, r#"{"a":1,"b":0,"a":2}"#, r#"{"b":0,"a":2}"#);
+        check(r#"{"c":{"x":1}}"#, r#"{"c":7,"c":{"x":0,"x":1}}"#, "{}");
+    }
+
+    #[test]
+    fn what_nests_deeper_than_any_event_is_kept_as_it_was() {
+        let nested = |value: &str| format!("{}{value}{}", r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
+        check(&nested("1"), &nested("2"), &nested("2"));
     }
 
     #[test]
