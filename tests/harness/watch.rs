@@ -6,7 +6,8 @@
 
 use std::{
     collections::BTreeSet,
-    io,
+    fs::OpenOptions,
+    io::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
 };
 
@@ -126,6 +127,18 @@ impl Watch {
         }
     }
 
+    /// Adds what functions have needed to the file that `KNOCKBACK_CALLS` names, for whoever holds their roles against it.
+    #[expect(clippy::expect_used, reason = "a run that is not noted has failed")]
+    fn note_needs(&self) {
+        let Ok(file) = std::env::var("KNOCKBACK_CALLS") else { return };
+        let needed = self.aws.roles.needed().into_iter();
+        let lines: Vec<_> = needed
+            .map(|(function, needed)| format!("{function} {} {}\n", needed.action, needed.resource))
+            .collect();
+        let file = OpenOptions::new().create(true).append(true).open(file);
+        file.and_then(|mut file| file.write_all(lines.concat().as_bytes())).expect("noted");
+    }
+
     fn look_into_tables(&self) {
         for table in ["WebhooksTable", "DeliveriesTable"] {
             let mut scan = json!({ "TableName": table });
@@ -150,6 +163,7 @@ impl Drop for Watch {
             return;
         }
         self.look_into_tables();
+        self.note_needs();
         let mut found = std::mem::take(&mut lock(&self.findings).found);
         found.append(&mut lock(&LOG).found.clone());
         assert!(found.is_empty(), "secrets in clear: {found:#?}");

@@ -3,6 +3,7 @@
 use std::{error::Error, path::Path, sync::Arc};
 
 use api::router;
+use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use axum::Router;
 use deliver::Deliver;
@@ -18,7 +19,11 @@ use knockback::{
 };
 
 use crate::{
-    aws::{AwsBox, OpenError, chains, connector::sdk_config, sqs::SqsError},
+    aws::{
+        AwsBox, OpenError, chains,
+        connector::{sdk_config, sdk_config_of},
+        sqs::SqsError,
+    },
     fill::{fill, make_secret},
     schedules::Timetable,
     template::{Mapping, Schedule, Stack, TEMPLATE, TemplateError},
@@ -85,14 +90,24 @@ impl Settings {
 pub struct System {
     /// The box.
     pub aws: Arc<AwsBox>,
-    /// What the handlers are given.
+    /// What a handler is given that may do everything.
     pub context: Arc<Context>,
     /// Which queue feeds which function.
     pub mappings: Vec<Mapping>,
     /// Which functions run again and again.
     pub schedules: Vec<Schedule>,
     pub(crate) timetable: Arc<Timetable>,
-    deliver: Arc<Deliver>,
+    functions: Arc<Functions>,
+}
+
+/// What each function is given: its own, as on Lambda, where functions share nothing in memory and have a role each.
+#[derive(Debug)]
+struct Functions {
+    api: Arc<Context>,
+    fanout: Context,
+    deliver: Deliver,
+    sweeper: Context,
+    notify: Context,
 }
 
 /// Why a system cannot start.
@@ -171,34 +186,44 @@ impl System {
             key_ring: Some(KEY_RING.to_owned()),
         };
         let sender = Sender::on(&internet, config.addresses.clone())?;
-        let context = || {
+        for (function, role) in stack.roles {
+            aws.roles.assign(&function, role);
+        }
+        let context = |sdk: SdkConfig| {
             let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
-            let mut context = Context::new(config.clone(), &sdk_config(&aws), clock, entropy);
+            let mut context = Context::new(config.clone(), &sdk, clock, entropy);
             context.resolver = Arc::clone(&internet.resolver);
             context
         };
-        // As on Lambda, where these two share nothing in memory, each has keys of its own.
-        let deliver = Arc::new(Deliver { context: context(), sender });
-        let context = context();
-        context.sealer.load().await?;
-        deliver.context.sealer.load().await?;
+        let of = |function| context(sdk_config_of(&aws, function));
+        let functions = Functions {
+            api: Arc::new(of("Api")),
+            fanout: of("Fanout"),
+            deliver: Deliver { context: of("Deliver"), sender },
+            sweeper: of("Sweeper"),
+            notify: of("Notify"),
+        };
+        functions.api.sealer.load().await?;
+        functions.deliver.context.sealer.load().await?;
+        let context = context(sdk_config(&aws));
         let timetable = Arc::new(Timetable::new(context.now(), &stack.schedules));
         let Stack { mappings, schedules, .. } = stack;
-        Ok(Self { aws, context: Arc::new(context), mappings, schedules, timetable, deliver })
+        let (context, functions) = (Arc::new(context), Arc::new(functions));
+        Ok(Self { aws, context, mappings, schedules, timetable, functions })
     }
 
     /// The HTTP API.
     pub fn router(&self) -> Router {
-        router(Arc::clone(&self.context))
+        router(Arc::clone(&self.functions.api))
     }
 
     /// Invokes a function, by its name in the template, with messages of its queue.
     pub async fn invoke(&self, function: &str, event: SqsEvent) -> SqsBatchResponse {
         chains::handling(chains::longest_of(&event), async {
             match function {
-                "Fanout" => fanout::handle(&self.context, event).await,
-                "Deliver" => deliver::handle(&self.deliver, event).await,
-                "Notify" => notify::handle(&self.context, event).await,
+                "Fanout" => fanout::handle(&self.functions.fanout, event).await,
+                "Deliver" => deliver::handle(&self.functions.deliver, event).await,
+                "Notify" => notify::handle(&self.functions.notify, event).await,
                 _ => {
                     tracing::error!(function, "the template feeds a function that is not here");
                     let mut response = SqsBatchResponse::default();
@@ -218,7 +243,7 @@ impl System {
             match function.as_str() {
                 "Sweeper" => {
                     let request = serde_json::from_value(schedule.input.clone())?;
-                    Ok(sweeper::handle(&self.context, &request).await.map(drop)?)
+                    Ok(sweeper::handle(&self.functions.sweeper, &request).await.map(drop)?)
                 }
                 "Fanout" | "Deliver" | "Notify" => Err("the function takes messages of a queue only".into()),
                 _ => Err("the function is not here".into()),

@@ -23,18 +23,30 @@ use http_body_util::BodyExt as _;
 
 use super::{AwsBox, sqs::REGION};
 
-/// Hands the SDK's requests to a box.
+/// Hands the SDK's requests to a box, as a function or as somebody who may do everything.
 #[derive(Debug, Clone)]
-struct BoxConnector(Arc<AwsBox>);
+struct BoxConnector {
+    aws_box: Arc<AwsBox>,
+    function: Option<&'static str>,
+}
 
-/// An SDK configuration whose clients talk to `aws_box`. Cheap: nothing is looked up.
+/// An SDK configuration whose clients talk to `aws_box` and may do everything. Cheap: nothing is looked up.
 pub fn sdk_config(aws_box: &Arc<AwsBox>) -> SdkConfig {
+    config(aws_box, None)
+}
+
+/// The same for clients of a function, by its name in the template: they may do what its role permits.
+pub fn sdk_config_of(aws_box: &Arc<AwsBox>, function: &'static str) -> SdkConfig {
+    config(aws_box, Some(function))
+}
+
+fn config(aws_box: &Arc<AwsBox>, function: Option<&'static str>) -> SdkConfig {
     let credentials = Credentials::from_keys("box", "box", None);
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url("http://aws.box.localhost")
-        .http_client(SharedHttpClient::new(BoxConnector(Arc::clone(aws_box))))
+        .http_client(SharedHttpClient::new(BoxConnector { aws_box: Arc::clone(aws_box), function }))
         .region(Region::new(REGION))
         .retry_config(RetryConfig::standard())
         .build()
@@ -48,12 +60,12 @@ impl HttpClient for BoxConnector {
 
 impl HttpConnector for BoxConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let aws_box = Arc::clone(&self.0);
-        HttpConnectorFuture::new(async move { exchange(&aws_box, request).await })
+        let connector = self.clone();
+        HttpConnectorFuture::new(async move { exchange(&connector, request).await })
     }
 }
 
-async fn exchange(aws_box: &AwsBox, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+async fn exchange(connector: &BoxConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let path = request.uri().parse::<Uri>().map_err(|error| ConnectorError::user(error.into()))?;
     let target = AwsBox::target(request.headers().get("x-amz-target"), request.method(), path.path());
     let body = request.into_body();
@@ -61,6 +73,11 @@ async fn exchange(aws_box: &AwsBox, request: HttpRequest) -> Result<HttpResponse
         Some(body) => Bytes::copy_from_slice(body),
         None => body.collect().await.map_err(ConnectorError::user)?.to_bytes(),
     };
-    let response = aws_box.respond(&target, body).await.map(SdkBody::from);
-    HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+    let BoxConnector { aws_box, function } = connector;
+    let response = match function {
+        Some(function) => aws_box.respond_to(function, &target, body).await,
+        None => aws_box.respond(&target, body).await,
+    };
+    HttpResponse::try_from(response.map(SdkBody::from))
+        .map_err(|error| ConnectorError::other(error.into(), None))
 }

@@ -12,6 +12,7 @@ pub mod connector;
 pub mod counts;
 pub mod dynamodb;
 pub mod events;
+pub mod iam;
 pub mod mail;
 pub mod port;
 pub mod secrets;
@@ -36,6 +37,7 @@ use self::{
     counts::{Counter, Counts},
     dynamodb::{TableService, TablesError},
     events::{EventService, SinkError, TargetSink},
+    iam::Roles,
     mail::{Mail, MailService},
     secrets::SecretService,
     sqs::{JournalError, Sqs},
@@ -65,6 +67,8 @@ pub struct AwsBox {
     pub mail: MailService,
     /// The secrets.
     pub secrets: SecretService,
+    /// What functions may do.
+    pub roles: Roles,
     counter: Counter,
     refused: Mutex<BTreeSet<String>>,
     conflicts: AtomicU32,
@@ -156,6 +160,7 @@ impl AwsBox {
             events,
             mail,
             secrets,
+            roles: Roles::default(),
             counter: Counter::default(),
             refused: Mutex::default(),
             conflicts: AtomicU32::new(0),
@@ -221,11 +226,7 @@ impl AwsBox {
             watcher(target, &body);
         }
         if self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(target) {
-            let (kind, message) = ("AccessDeniedException", format!("not authorized to perform {target}"));
-            return match service {
-                SES => Answer::rest_error(403, kind, &message),
-                _ => Answer::error(400, kind, &message),
-            };
+            return denied(target, target);
         }
         let conflicts = &self.conflicts;
         if target == TRANSACTION
@@ -251,9 +252,29 @@ impl AwsBox {
         }
     }
 
+    /// Answers one call of a function, as far as its role permits it.
+    pub async fn respond_to(&self, function: &str, target: &str, body: Bytes) -> Response<Bytes> {
+        let Some(lacking) = self.roles.lacks(function, target, &body) else {
+            return self.respond(target, body).await;
+        };
+        tracing::error!(
+            function,
+            action = lacking.action,
+            resource = lacking.resource,
+            "a role lacks a permission"
+        );
+        self.counter.call(target);
+        self.response(target, denied(target, &lacking.action))
+    }
+
     /// Answers one call with everything that the service's protocol has in a response.
     pub async fn respond(&self, target: &str, body: Bytes) -> Response<Bytes> {
-        let Answer { status, body, query_error, rest_error } = self.call(target, body).await;
+        let answer = self.call(target, body).await;
+        self.response(target, answer)
+    }
+
+    fn response(&self, target: &str, answer: Answer) -> Response<Bytes> {
+        let Answer { status, body, query_error, rest_error } = answer;
         let checksum = target.starts_with(DYNAMODB).then(|| crc32fast::hash(&body));
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() =
@@ -283,6 +304,15 @@ impl AwsBox {
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+}
+
+/// What a call is answered that is not permitted.
+fn denied(target: &str, action: &str) -> Answer {
+    let (kind, message) = ("AccessDeniedException", format!("not authorized to perform {action}"));
+    match target.split('.').next() {
+        Some(SES) => Answer::rest_error(403, kind, &message),
+        _ => Answer::error(400, kind, &message),
     }
 }
 

@@ -5,6 +5,8 @@
 //! References are resolved as CloudFormation does; what refers to anything else becomes null.
 
 mod schedules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +15,12 @@ use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
 pub use self::schedules::Schedule;
-use crate::aws::sqs::{ACCOUNT, REGION};
+use crate::aws::{
+    iam::Role,
+    sqs::{ACCOUNT, REGION},
+};
+
+const ROLE: &str = "AWS::IAM::Role";
 
 /// The template of this very build.
 pub const TEMPLATE: &str = include_str!("../../../../template.yaml");
@@ -31,6 +38,8 @@ pub struct Stack {
     pub secrets: Vec<(String, GeneratedSecret)>,
     /// `PutRule` requests, each with the targets that `PutTargets` gives it.
     pub rules: Vec<(Value, Value)>,
+    /// What each function may do, by the function's name.
+    pub roles: Vec<(String, Role)>,
     /// Which queue feeds which function.
     pub mappings: Vec<Mapping>,
     /// What runs again and again.
@@ -81,6 +90,14 @@ pub enum TemplateError {
         /// What it lacks.
         property: &'static str,
     },
+    /// A function's role is none that this box understands.
+    #[error("the role of {function} cannot be read")]
+    Role {
+        /// The function.
+        function: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// A schedule cannot be done on the box, or at all.
     #[error("{function}: the schedule {schedule} cannot be used: {reason}")]
     Schedule {
@@ -126,6 +143,7 @@ impl Stack {
                     stack.secrets.push((name.to_owned(), generated));
                 }
                 "AWS::Serverless::Function" => {
+                    stack.roles.extend(template.role(name, &properties)?.map(|role| (name.to_owned(), role)));
                     stack.mappings.extend(mappings(name, &properties));
                     stack.schedules.extend(schedules::schedules(name, &properties)?);
                 }
@@ -151,6 +169,15 @@ impl Template {
         })
     }
 
+    /// The role that a function's `Role` refers to. A function without one may do nothing.
+    fn role(&self, function: &str, properties: &Value) -> Result<Option<Role>, TemplateError> {
+        let Some(arn) = text(properties, "Role") else { return Ok(None) };
+        let mut roles = self.resources().filter(|(name, kind, _)| *kind == ROLE && role_arn(name) == arn);
+        let Some((_, _, role)) = roles.next() else { return Ok(None) };
+        let role = Role::read(&role["Policies"]);
+        role.map(Some).map_err(|source| TemplateError::Role { function: function.to_owned(), source })
+    }
+
     /// A value with its references resolved.
     fn resolve(&self, value: &Yaml) -> Value {
         match value {
@@ -174,6 +201,7 @@ impl Template {
     /// What `!Ref` gives: a resource's name, or a parameter's default.
     fn reference(&self, name: &str) -> Option<String> {
         match name {
+            "AWS::Partition" => return Some("aws".to_owned()),
             "AWS::StackName" => return Some("knockback".to_owned()),
             "AWS::Region" => return Some(REGION.to_owned()),
             "AWS::AccountId" => return Some(ACCOUNT.to_owned()),
@@ -201,6 +229,8 @@ impl Template {
             ("AWS::SQS::Queue", "QueueName") => name,
             ("AWS::SQS::Queue", "Arn") => format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"),
             ("AWS::DynamoDB::Table", "Arn") => format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"),
+            ("AWS::Logs::LogGroup", "Arn") => format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"),
+            (ROLE, "Arn") => role_arn(&name),
             ("AWS::Events::EventBus", "Arn") => format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}"),
             _ => return None,
         })
@@ -219,6 +249,10 @@ impl Template {
         }
         out + rest
     }
+}
+
+fn role_arn(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
 
 fn text(properties: &Value, name: &str) -> Option<String> {
@@ -267,129 +301,4 @@ fn mappings(function: &str, properties: &Value) -> Vec<Mapping> {
             })
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_has_what_knockback_needs() {
-        let stack = Stack::read(TEMPLATE).expect("a template");
-        let tables: Vec<_> = stack
-            .tables
-            .iter()
-            .map(|(table, expiry)| (table["TableName"].clone(), expiry.as_deref()))
-            .collect();
-        assert_eq!(tables, [(json!("WebhooksTable"), Some("ttl")), (json!("DeliveriesTable"), Some("ttl"))]);
-        assert_eq!(stack.queues.len(), 7);
-        assert!(stack.queues[..3].iter().all(|(name, _)| name.ends_with("Dlq")));
-        assert_eq!(stack.buses, ["knockback-events"]);
-        assert_eq!(stack.secrets.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["KeyRing"]);
-        let feeds: Vec<_> =
-            stack.mappings.iter().map(|mapping| (&*mapping.queue, &*mapping.function)).collect();
-        assert_eq!(
-            feeds,
-            [
-                ("EventsQueue", "Fanout"),
-                ("DeliveriesQueue", "Deliver"),
-                ("RetriesQueue", "Deliver"),
-                ("NoticesQueue", "Notify")
-            ]
-        );
-    }
-
-    #[test]
-    fn references_are_resolved_as_cloudformation_does() {
-        let stack = Stack::read(TEMPLATE).expect("a template");
-        let (_, retries) = stack.queues.iter().find(|(name, _)| name == "RetriesQueue").expect("a queue");
-        let redrive: Value = serde_json::from_str(&retries["RedrivePolicy"]).expect("JSON");
-        assert_eq!(redrive["deadLetterTargetArn"], "arn:aws:sqs:us-east-1:000000000000:DeliveriesDlq");
-        let (rule, targets) = &stack.rules[0];
-        assert_eq!(
-            rule["EventPattern"],
-            r#"{"detail-type":["webhook.event","app.removed","app.uninstalled"]}"#
-        );
-        assert_eq!(targets["EventBusName"], "knockback-events");
-        assert_eq!(targets["Targets"][0]["Arn"], "arn:aws:sqs:us-east-1:000000000000:EventsQueue");
-    }
-
-    /// What a rule cannot send goes to a dead-letter queue of its own, never to a function that cannot read it.
-    #[test]
-    fn owners_are_told_of_few_of_the_events_by_a_queue_of_their_own() {
-        let stack = Stack::read(TEMPLATE).expect("a template");
-        let names: Vec<_> = stack.rules.iter().map(|(rule, _)| &rule["Name"]).collect();
-        assert_eq!(names, ["EventsFromBus", "NoticesFromBus"]);
-        let (rule, targets) = &stack.rules[1];
-        let pattern: Value =
-            serde_json::from_str(rule["EventPattern"].as_str().expect("text")).expect("JSON");
-        let expected = json!({"source": ["knockback"], "$or": [
-            {"detail-type": ["webhook.deactivated", "webhook.expiring"]},
-            {"detail-type": ["webhook.deleted"], "detail": {"reason": ["stale"]}},
-        ]});
-        assert_eq!(pattern, expected);
-        let target = &targets["Targets"][0];
-        assert_eq!(target["Arn"], "arn:aws:sqs:us-east-1:000000000000:NoticesQueue");
-        assert_eq!(target["DeadLetterConfig"]["Arn"], "arn:aws:sqs:us-east-1:000000000000:NoticesDlq");
-    }
-
-    #[test]
-    fn notify_may_send_mail_from_one_address_and_do_little_else() {
-        let template = Template(serde_norway::from_str(TEMPLATE).expect("YAML"));
-        let (_, _, properties) = template.resources().find(|(name, ..)| *name == "Notify").expect("notify");
-        let statements = properties["Policies"][0]["Statement"].as_array().expect("statements");
-        let actions: Vec<_> = statements.iter().map(|statement| &statement["Action"]).collect();
-        let tables = json!(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
-        assert_eq!(actions, [&json!("dynamodb:GetItem"), &tables, &json!("ses:SendEmail")]);
-        assert_eq!(statements[2]["Condition"], json!({"StringEquals": {"ses:FromAddress": ""}}));
-    }
-
-    /// A copy of an event finds that its mail was sent, however late it comes.
-    #[test]
-    fn what_is_noted_of_a_mail_outlives_its_event() {
-        let stack = Stack::read(TEMPLATE).expect("a template");
-        for name in ["NoticesQueue", "NoticesDlq"] {
-            let (_, attributes) = stack.queues.iter().find(|(of, _)| of == name).expect(name);
-            let kept_secs: u64 = attributes["MessageRetentionPeriod"].parse().expect("a number");
-            assert!(kept_secs < knockback::store::NOTICE_KEPT.as_secs());
-        }
-    }
-
-    /// Ten mails to an SES that does not answer fit into the time of one invocation.
-    #[test]
-    fn notify_has_the_time_for_a_whole_batch() {
-        let stack = Stack::read(TEMPLATE).expect("a template");
-        let mapping = stack.mappings.iter().find(|mapping| mapping.function == "Notify").expect("a mapping");
-        let batch = u64::try_from(mapping.batch_size).expect("small");
-        assert!(batch * knockback::mail::SEND_TIMEOUT.as_secs() < mapping.timeout_secs);
-    }
-
-    /// Lambda stops a function that feeds its own queue after about 16 rounds, unless this is said.
-    #[test]
-    fn functions_that_continue_themselves_may() {
-        let template = Template(serde_norway::from_str(TEMPLATE).expect("YAML"));
-        for name in ["Fanout", "Deliver"] {
-            let (_, _, properties) = template.resources().find(|(of, _, _)| *of == name).expect(name);
-            assert_eq!(properties["RecursiveLoop"], "Allow", "{name}");
-        }
-    }
-
-    /// When a message comes again, the lease of who died with it is over; and a function has ended before its lease has.
-    #[test]
-    fn the_lease_ends_between_the_functions_timeout_and_the_visibility_timeout() {
-        let stack = Stack::read(TEMPLATE).expect("a template");
-        for mapping in &stack.mappings {
-            let lease_secs = match &*mapping.function {
-                "Deliver" => knockback::domain::LEASE.as_secs(),
-                "Fanout" => knockback::domain::PAGE_LEASE.as_secs(),
-                "Notify" => knockback::domain::NOTICE_LEASE.as_secs(),
-                other => panic!("{other} has no lease"),
-            };
-            let (_, attributes) =
-                stack.queues.iter().find(|(name, _)| *name == mapping.queue).expect("a queue");
-            let visibility_secs: u64 = attributes["VisibilityTimeout"].parse().expect("a number");
-            assert_eq!(visibility_secs, 6 * mapping.timeout_secs, "as Lambda asks");
-            assert!(mapping.timeout_secs < lease_secs && lease_secs < visibility_secs);
-        }
-    }
 }
