@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, PoisonError, RwLock},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::sqs::{ACCOUNT, REGION};
@@ -132,55 +132,77 @@ impl Roles {
     }
 }
 
+/// What of a request names resources; the rest is skipped.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Call {
+    table_name: String,
+    index_name: Option<String>,
+    #[expect(clippy::zero_sized_map_values, reason = "only the names matter, and this reads no more")]
+    request_items: BTreeMap<String, IgnoredAny>,
+    transact_items: Vec<BTreeMap<String, Table>>,
+    queue_url: String,
+    entries: Vec<Entry>,
+    secret_id: String,
+    from_email_address: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Table {
+    table_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    #[serde(default)]
+    event_bus_name: String,
+}
+
 /// What a call needs (AWS: Service Authorization Reference).
 fn needed_for(target: &str, body: &[u8]) -> Vec<Permission> {
-    let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let one = |action: &str, resource| vec![Permission { action: action.to_owned(), resource }];
     let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+    // What cannot be read of a batch of messages names nothing else, and is refused by its service.
+    let request: Call = serde_json::from_slice(body).unwrap_or_default();
+    let permission = |action: &str, resource| Permission { action: action.to_owned(), resource };
+    let of_dynamodb = |action: &str, resource| permission(&format!("dynamodb:{action}"), resource);
     match (service, operation) {
         (super::DYNAMODB, "TransactWriteItems") => {
-            let actions = request["TransactItems"].as_array().into_iter().flatten();
-            let actions = actions.flat_map(|item| item.as_object().into_iter().flatten());
-            let permission = |(kind, action): (&String, &Value)| {
+            let actions = request.transact_items.iter().flatten();
+            let needed = actions.map(|(kind, action)| {
                 // A check is an action of its own; all else is named like the operation.
-                let action_name = if kind == "ConditionCheck" {
-                    "ConditionCheckItem".to_owned()
-                } else {
-                    format!("{kind}Item")
-                };
-                Permission {
-                    action: format!("dynamodb:{action_name}"),
-                    resource: table(&text(&action["TableName"]), None),
-                }
-            };
-            actions.map(permission).collect::<BTreeSet<_>>().into_iter().collect()
+                let name =
+                    if kind == "ConditionCheck" { "ConditionCheckItem" } else { &format!("{kind}Item") };
+                of_dynamodb(name, table(&action.table_name, None))
+            });
+            needed.collect::<BTreeSet<_>>().into_iter().collect()
         }
         (super::DYNAMODB, "BatchGetItem" | "BatchWriteItem") => {
-            let tables = request["RequestItems"].as_object().into_iter().flatten();
-            tables.flat_map(|(name, _)| one(&format!("dynamodb:{operation}"), table(name, None))).collect()
+            let tables = request.request_items.keys();
+            tables.map(|name| of_dynamodb(operation, table(name, None))).collect()
         }
-        (super::DYNAMODB, _) => one(
-            &format!("dynamodb:{operation}"),
-            table(&text(&request["TableName"]), request["IndexName"].as_str()),
-        ),
+        (super::DYNAMODB, _) => {
+            vec![of_dynamodb(operation, table(&request.table_name, request.index_name.as_deref()))]
+        }
         (super::SQS, "SendMessage" | "SendMessageBatch") => {
-            let url = text(&request["QueueUrl"]);
-            let name = url.rsplit('/').next().unwrap_or_default();
-            one("sqs:SendMessage", format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"))
+            let name = request.queue_url.rsplit('/').next().unwrap_or_default();
+            vec![permission("sqs:SendMessage", format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"))]
         }
         (super::EVENTBRIDGE, "PutEvents") => {
-            let buses = request["Entries"].as_array().into_iter().flatten();
-            let buses: BTreeSet<_> = buses.map(|entry| text(&entry["EventBusName"])).collect();
+            let buses: BTreeSet<_> = request.entries.iter().map(|entry| &entry.event_bus_name).collect();
             let arn = |bus| format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{bus}");
-            buses.into_iter().flat_map(|bus| one("events:PutEvents", arn(bus))).collect()
+            buses.into_iter().map(|bus| permission("events:PutEvents", arn(bus))).collect()
         }
-        (super::SECRETS, _) => one(&format!("secretsmanager:{operation}"), text(&request["SecretId"])),
+        (super::SECRETS, _) => {
+            vec![permission(&format!("secretsmanager:{operation}"), request.secret_id)]
+        }
         (super::SES, _) => {
-            let from = text(&request["FromEmailAddress"]);
-            one(&format!("ses:{operation}"), format!("arn:aws:ses:{REGION}:{ACCOUNT}:identity/{from}"))
+            let from = request.from_email_address;
+            let identity = format!("arn:aws:ses:{REGION}:{ACCOUNT}:identity/{from}");
+            vec![permission(&format!("ses:{operation}"), identity)]
         }
-        _ => one(target, "*".to_owned()),
+        _ => vec![permission(target, "*".to_owned())],
     }
 }
 
