@@ -104,6 +104,17 @@ pub(crate) enum Refusal {
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What both dialects say, each in its shape.
+pub(crate) mod words {
+    pub(crate) const NO_SUCH_PATH: &str = "There is nothing at this path.";
+    pub(crate) const NO_SUCH_METHOD: &str = "This path does not take this method.";
+    pub(crate) const QUOTA_REACHED: &str = "Delete a webhook before you create another one.";
+    pub(crate) const URI_TOO_LONG: &str = "The path or the query is too long.";
+    pub(crate) const TOO_MANY_HEADERS: &str = "There are too many headers.";
+    pub(crate) const BUDGET_SPENT: &str =
+        "The token has spent its budget. Please wait as long as Retry-After says.";
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.into())
@@ -177,28 +188,19 @@ impl IntoResponse for Refusal {
             }
             Self::Forbidden => answer(status, &Message { success: false, message: "Forbidden" }),
             Self::NotFound(name) => wrong(status, &FieldErrors::of(name, "not found")),
-            Self::NoSuchPath => general(status, "Not found", "There is nothing at this path."),
+            Self::NoSuchPath => general(status, "Not found", words::NO_SUCH_PATH),
             Self::RotatedTooOften(again_at) => {
                 let info = format!("All of its secrets still sign. It can be changed again at {again_at}.");
                 general(status, "Signing secret changed too often", &info)
             }
-            Self::Method => {
-                let info = "This path does not take this method.";
-                general(status, "Method not allowed", info)
-            }
+            Self::Method => general(status, "Method not allowed", words::NO_SUCH_METHOD),
             Self::Fields(errors) | Self::TooLarge(errors) => wrong(status, errors),
-            Self::QuotaReached => {
-                let info = "Delete a webhook before you create another one.";
-                general(status, "Webhooks limit reached", info)
-            }
-            Self::UriTooLong => general(status, "URI too long", "The path or the query is too long."),
+            Self::QuotaReached => general(status, "Webhooks limit reached", words::QUOTA_REACHED),
+            Self::UriTooLong => general(status, "URI too long", words::URI_TOO_LONG),
             Self::TooManyHeaders => {
-                general(status, "Request header fields too large", "There are too many headers.")
+                general(status, "Request header fields too large", words::TOO_MANY_HEADERS)
             }
-            Self::BudgetSpent(_) => {
-                let info = "The token has spent its budget. Please wait as long as Retry-After says.";
-                general(status, "Request over limit", info)
-            }
+            Self::BudgetSpent(_) => general(status, "Request over limit", words::BUDGET_SPENT),
             Self::Unavailable(_) => {
                 let info = "Nothing is wrong with the request. Please send it again; events that have an id are not repeated by it.";
                 general(status, "Service unavailable", info)

@@ -14,7 +14,7 @@ use utoipa::{
 };
 
 use crate::{
-    answer::{Coded, General, Message, Wrong},
+    answer::{Coded, General, Message, Wrong, words},
     epages::Refused,
 };
 
@@ -100,18 +100,16 @@ fn all() -> [(&'static str, Response); 21] {
     let quota = "The owner has as many webhooks as they may.";
     let again = "Nothing is wrong with the request, and it should be sent again.";
     let shop = "There is no token of the app's installation in this shop that permits this call.";
-    let long = "The path or the query is too long.";
-    let headers = "There are too many headers.";
     let spent = "The token has spent its budget.";
     let general = || Ref::from_schema_name("General");
     let problem = || Ref::from_schema_name("Problem");
     [
-        ("UriTooLong", response(long, general())),
-        ("TooManyHeaders", response(headers, general())),
+        ("UriTooLong", response(words::URI_TOO_LONG, general())),
+        ("TooManyHeaders", response(words::TOO_MANY_HEADERS, general())),
         ("BudgetSpent", later(response(spent, general()))),
         ("RotatedTooOften", response("All of the webhook's secrets still sign.", general())),
-        ("ShopUriTooLong", response(long, problem())),
-        ("ShopTooManyHeaders", response(headers, problem())),
+        ("ShopUriTooLong", response(words::URI_TOO_LONG, problem())),
+        ("ShopTooManyHeaders", response(words::TOO_MANY_HEADERS, problem())),
         ("ShopBudgetSpent", later(response(spent, problem()))),
         ("Unauthorized", response(no_token, Ref::from_schema_name("Coded"))),
         ("Scope", response(scope, Ref::from_schema_name("Coded"))),

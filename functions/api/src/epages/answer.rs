@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::answer::{Refusal, answer};
+use crate::answer::{Refusal, answer, words};
 
 /// Why a request is not done, as ePages' clients read it.
 #[derive(Debug)]
@@ -47,14 +47,14 @@ fn message(refusal: &Refusal) -> String {
             "Please send the token of the app's installation in this shop, as Authorization: Bearer, that permits this call."
         }
         Refusal::NotFound(_) => "There is no such webhook of this app.",
-        Refusal::NoSuchPath => "There is nothing at this path.",
-        Refusal::Method => "This path does not take this method.",
+        Refusal::NoSuchPath => words::NO_SUCH_PATH,
+        Refusal::Method => words::NO_SUCH_METHOD,
         Refusal::Fields(errors) | Refusal::TooLarge(errors) => return errors.to_string(),
-        Refusal::UriTooLong => "The path or the query is too long.",
-        Refusal::TooManyHeaders => "There are too many headers.",
-        Refusal::BudgetSpent(_) => "The token has spent its budget. Please wait as long as Retry-After says.",
+        Refusal::UriTooLong => words::URI_TOO_LONG,
+        Refusal::TooManyHeaders => words::TOO_MANY_HEADERS,
+        Refusal::BudgetSpent(_) => words::BUDGET_SPENT,
         Refusal::RotatedTooOften(again_at) => return format!("It can be changed again at {again_at}."),
-        Refusal::QuotaReached => "Delete a webhook before you create another one.",
+        Refusal::QuotaReached => words::QUOTA_REACHED,
         Refusal::Unavailable(_) => "Nothing is wrong with the request. Please send it again.",
     };
     text.to_owned()
