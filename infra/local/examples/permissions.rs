@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     }
     let mut unneeded = Vec::new();
     for (function, role) in Stack::read(TEMPLATE)?.roles {
-        for granted in role.permissions().filter(|granted| !is_by_others(granted)) {
+        for granted in role.permissions().iter().filter(|granted| !is_by_others(granted)) {
             if !needed.iter().any(|(of, needed)| *of == function && granted.covers(needed)) {
                 unneeded.push(format!("{function} needs no {} on {}", granted.action, granted.resource));
             }

@@ -26,24 +26,25 @@ pub struct Permission {
 
 /// What a function may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Role(Vec<Statement>);
+pub struct Role(Vec<Permission>);
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Statement {
-    effect: Allow,
+    #[serde(rename = "Effect")]
+    _effect: Allow,
     action: OneOrMany,
     resource: OneOrMany,
     #[serde(rename = "Condition", default)]
     _condition: Value,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 enum Allow {
     Allow,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {
     One(String),
@@ -68,27 +69,31 @@ impl Role {
     ///
     /// If they are not what this box understands.
     pub fn read(policies: &Value) -> Result<Self, serde_json::Error> {
-        let mut statements = Vec::new();
+        let mut permissions = Vec::new();
         for policy in policies.as_array().into_iter().flatten() {
-            statements.append(&mut Vec::deserialize(&policy["PolicyDocument"]["Statement"])?);
+            for statement in Vec::<Statement>::deserialize(&policy["PolicyDocument"]["Statement"])? {
+                for (resource, action) in statement.pairs() {
+                    permissions.push(Permission { action: action.to_owned(), resource: resource.to_owned() });
+                }
+            }
         }
-        Ok(Self(statements))
+        Ok(Self(permissions))
     }
 
     /// Every permission, as it is written.
-    pub fn permissions(&self) -> impl Iterator<Item = Permission> {
-        self.0.iter().flat_map(|statement| {
-            let resources = statement.resource.iter();
-            resources.flat_map(|resource| {
-                let permission =
-                    |action: &str| Permission { action: action.to_owned(), resource: resource.to_owned() };
-                statement.action.iter().map(permission)
-            })
-        })
+    pub fn permissions(&self) -> &[Permission] {
+        &self.0
     }
 
     fn permits(&self, needed: &Permission) -> bool {
-        self.permissions().any(|granted| granted.covers(needed))
+        self.0.iter().any(|granted| granted.covers(needed))
+    }
+}
+
+impl Statement {
+    /// Each of its resources with each of its actions.
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.resource.iter().flat_map(|resource| self.action.iter().map(move |action| (resource, action)))
     }
 }
 
