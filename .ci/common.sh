@@ -27,3 +27,19 @@ readme_command() {
     [[ -n $command ]] || fail "no code block of README.md has a line that begins with: $1"
     echo "$command"
 }
+
+# Installs the tools that tiers share (.ci/requirements.txt: SAM, cargo-lambda with zig, cfn-lint, ministack), unless the
+# very same are there, and puts them first on PATH. The list is whole and pinned, so pip decides nothing.
+tools() {
+    need python3 "version 3.10 or later, with venv"
+    python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' \
+        || fail "cannot run: $(python3 --version) is older than 3.10, or has no venv"
+    local venv=$1
+    if ! cmp -s .ci/requirements.txt "$venv/installed"; then
+        rm -rf "$venv"
+        step python3 -m venv "$venv"
+        step "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps -r .ci/requirements.txt
+        cp .ci/requirements.txt "$venv/installed"
+    fi
+    export PATH="$venv/bin:$PATH"
+}
