@@ -43,3 +43,19 @@ tools() {
     fi
     export PATH="$venv/bin:$PATH"
 }
+
+# Prints where cargo puts what it builds.
+target_directory() {
+    cargo metadata --no-deps --locked --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
+}
+
+# Prints a port of this machine that nobody listens on.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Builds the functions as they are deployed, for this machine's kind of processor. What is built already is not built again.
+release_binaries() {
+    [[ $(uname -m) == x86_64 ]] || fail "cannot run: the functions are built for x86_64 here, and this is $(uname -m)"
+    step sam build --parameter-overrides Architecture=x86_64
+}

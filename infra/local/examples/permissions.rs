@@ -1,5 +1,6 @@
-//! Holds the roles of template.yaml against the calls that a test run has made: what a role permits and nobody needed is
-//! named, and is an error. (What somebody needed and no role permits was refused in the tests themselves.)
+//! Holds infra/permissions.tsv against the calls that a test run has made: what it says that the code needs, and nobody
+//! needed, is an error; so is what was needed and is not in it. That the roles of template.yaml permit just what the table
+//! has is tested on the template.
 //!
 //! Standard input has a line for each call: the function, the action, the resource.
 
@@ -8,50 +9,55 @@ use std::{
     io::{self, Write as _},
 };
 
-use anyhow::ensure;
-use local::{
-    aws::iam::Permission,
-    template::{Stack, TEMPLATE},
-};
+use anyhow::{Context as _, ensure};
 
-/// What the code does not ask for by itself, and why it is there.
-const BY_OTHERS: [(&str, &str, &str); 6] = [
-    ("logs:CreateLogStream", "", "Lambda writes the log"),
-    ("logs:PutLogEvents", "", "Lambda writes the log"),
-    ("sqs:ReceiveMessage", "", "Lambda reads the queue that feeds the function"),
-    ("sqs:DeleteMessage", "", "the same"),
-    ("sqs:GetQueueAttributes", "", "the same"),
-    (
-        "ses:SendEmail",
-        ":configuration-set/",
-        "SES asks for it where an identity has one, and the box has none",
-    ),
-];
+const TABLE: &str = include_str!("../../permissions.tsv");
 
-fn is_by_others(granted: &Permission) -> bool {
-    BY_OTHERS
-        .iter()
-        .any(|(action, resource, _)| granted.action == *action && granted.resource.contains(resource))
+/// Function, action, resource.
+type Permission = [String; 3];
+
+/// What the table says that the code needs; what Lambda and SES need is theirs.
+fn tabled() -> anyhow::Result<BTreeSet<Permission>> {
+    let mut tabled = BTreeSet::new();
+    for line in TABLE.lines().skip(1) {
+        let mut words = line.split('\t').map(str::to_owned);
+        let mut word = || words.next().with_context(|| format!("this line lacks a column: {line}"));
+        let permission = [word()?, word()?, word()?];
+        if word()? == "code" {
+            tabled.insert(permission);
+        }
+    }
+    Ok(tabled)
+}
+
+/// A resource of the box in the table's words: the name in the template, and what follows it.
+fn named(resource: &str) -> String {
+    let resource = resource.rsplit(':').next().unwrap_or_default();
+    match resource.split_once('/') {
+        Some(("table", table)) => table.to_owned(),
+        Some(("event-bus", _)) => "Bus".to_owned(),
+        Some(("identity", _)) => "identity/${MailFrom}".to_owned(),
+        _ => resource.to_owned(),
+    }
 }
 
 fn main() -> anyhow::Result<()> {
     let mut needed = BTreeSet::new();
     for line in io::stdin().lines() {
         let line = line?;
-        let mut words = line.splitn(3, ' ').map(str::to_owned);
+        let mut words = line.splitn(3, ' ');
         if let (Some(function), Some(action), Some(resource)) = (words.next(), words.next(), words.next()) {
-            needed.insert((function, Permission { action, resource }));
+            needed.insert([function.to_owned(), action.to_owned(), named(resource)]);
         }
     }
-    let mut unneeded = Vec::new();
-    for (function, role) in Stack::read(TEMPLATE)?.roles {
-        for granted in role.permissions().iter().filter(|granted| !is_by_others(granted)) {
-            if !needed.iter().any(|(of, needed)| *of == function && granted.covers(needed)) {
-                unneeded.push(format!("{function} needs no {} on {}", granted.action, granted.resource));
-            }
-        }
-    }
-    ensure!(unneeded.is_empty(), "roles permit too much:\n{}", unneeded.join("\n"));
-    writeln!(io::stdout(), "{} permissions were needed, and no other is granted", needed.len())?;
+    let tabled = tabled()?;
+    let lines = |permissions: BTreeSet<&Permission>| {
+        permissions.into_iter().map(|it| it.join("\t")).collect::<Vec<_>>().join("\n")
+    };
+    let unneeded = lines(tabled.difference(&needed).collect());
+    ensure!(unneeded.is_empty(), "nobody needed what infra/permissions.tsv has:\n{unneeded}");
+    let untold = lines(needed.difference(&tabled).collect());
+    ensure!(untold.is_empty(), "infra/permissions.tsv lacks what was needed:\n{untold}");
+    writeln!(io::stdout(), "{} permissions were needed: those of infra/permissions.tsv", needed.len())?;
     Ok(())
 }

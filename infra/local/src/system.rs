@@ -160,7 +160,8 @@ impl System {
     ) -> Result<Self, SystemError> {
         let Surroundings { clock, entropy, internet, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
-        let stack = Stack::read(template)?;
+        let mail_from = settings.mail_from.as_deref().unwrap_or_default();
+        let stack = Stack::read_with(template, &[("MailFrom", mail_from)])?;
         if let Some(Secret(key_ring)) = &settings.key_ring {
             make_secret(&aws, KEY_RING, key_ring).await?;
         }

@@ -4,6 +4,7 @@
 //! which schedule fires it.
 //! References are resolved as CloudFormation does; what refers to anything else becomes null.
 
+mod resolve;
 mod schedules;
 #[cfg(test)]
 mod tests;
@@ -11,14 +12,11 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use serde_norway::Value as Yaml;
+use serde_json::{Value, json};
 
+use self::resolve::Template;
 pub use self::schedules::Schedule;
-use crate::aws::{
-    iam::Role,
-    sqs::{ACCOUNT, REGION},
-};
+use crate::aws::{iam::Role, sqs::ACCOUNT};
 
 const ROLE: &str = "AWS::IAM::Role";
 
@@ -111,13 +109,22 @@ pub enum TemplateError {
 }
 
 impl Stack {
-    /// Reads a template.
+    /// Reads a template whose parameters have their defaults.
     ///
     /// # Errors
     ///
     /// If it is not YAML, or a resource lacks what it needs.
     pub fn read(template: &str) -> Result<Self, TemplateError> {
-        let template = Template(serde_norway::from_str(template)?);
+        Self::read_with(template, &[])
+    }
+
+    /// Reads a template whose parameters have these values, or else their defaults.
+    ///
+    /// # Errors
+    ///
+    /// If it is not YAML, or a resource lacks what it needs.
+    pub fn read_with(template: &str, parameters: &[(&str, &str)]) -> Result<Self, TemplateError> {
+        let template = Template::read(template, parameters)?;
         let mut stack = Self::default();
         for (name, kind, properties) in template.resources() {
             let missing = |property| TemplateError::Missing { resource: name.to_owned(), property };
@@ -156,19 +163,7 @@ impl Stack {
     }
 }
 
-struct Template(Yaml);
-
-impl Template {
-    /// Name, type and resolved properties of each resource.
-    fn resources(&self) -> impl Iterator<Item = (&str, &str, Value)> {
-        let resources = self.0.get("Resources").and_then(Yaml::as_mapping).into_iter().flatten();
-        resources.filter_map(|(name, resource)| {
-            let properties =
-                resource.get("Properties").map_or(Value::Null, |properties| self.resolve(properties));
-            Some((name.as_str()?, resource.get("Type")?.as_str()?, properties))
-        })
-    }
-
+impl Template<'_> {
     /// The role that a function's `Role` refers to. A function without one may do nothing.
     fn role(&self, function: &str, properties: &Value) -> Result<Option<Role>, TemplateError> {
         let Some(arn) = text(properties, "Role") else { return Ok(None) };
@@ -176,78 +171,6 @@ impl Template {
         let Some((_, _, role)) = roles.next() else { return Ok(None) };
         let role = Role::read(&role["Policies"]);
         role.map(Some).map_err(|source| TemplateError::Role { function: function.to_owned(), source })
-    }
-
-    /// A value with its references resolved.
-    fn resolve(&self, value: &Yaml) -> Value {
-        match value {
-            Yaml::Tagged(tagged) => match (tagged.tag.to_string().as_str(), tagged.value.as_str()) {
-                ("!Ref", Some(name)) => self.reference(name).map_or(Value::Null, Value::String),
-                ("!GetAtt", Some(path)) => self.attribute(path).map_or(Value::Null, Value::String),
-                ("!Sub", Some(text)) => Value::String(self.substitute(text)),
-                _ => Value::Null,
-            },
-            Yaml::Mapping(mapping) => {
-                let entries = mapping
-                    .iter()
-                    .filter_map(|(key, value)| Some((key.as_str()?.to_owned(), self.resolve(value))));
-                Value::Object(entries.collect::<Map<_, _>>())
-            }
-            Yaml::Sequence(items) => items.iter().map(|item| self.resolve(item)).collect(),
-            plain => serde_json::to_value(plain).unwrap_or_default(),
-        }
-    }
-
-    /// What `!Ref` gives: a resource's name, or a parameter's default.
-    fn reference(&self, name: &str) -> Option<String> {
-        match name {
-            "AWS::Partition" => return Some("aws".to_owned()),
-            "AWS::StackName" => return Some("knockback".to_owned()),
-            "AWS::Region" => return Some(REGION.to_owned()),
-            "AWS::AccountId" => return Some(ACCOUNT.to_owned()),
-            _ => {}
-        }
-        if let Some(parameter) = self.0.get("Parameters").and_then(|parameters| parameters.get(name)) {
-            return self.resolve(parameter.get("Default")?).as_str().map(str::to_owned);
-        }
-        let resource = self.0.get("Resources")?.get(name)?;
-        let named = resource.get("Properties").and_then(|properties| properties.get("Name"));
-        Some(
-            named
-                .map(|named| self.resolve(named))
-                .and_then(|named| named.as_str().map(str::to_owned))
-                .unwrap_or_else(|| name.to_owned()),
-        )
-    }
-
-    /// What `!GetAtt` gives.
-    fn attribute(&self, path: &str) -> Option<String> {
-        let (name, attribute) = path.split_once('.')?;
-        let kind = self.0.get("Resources")?.get(name)?.get("Type")?.as_str()?;
-        let name = self.reference(name)?;
-        Some(match (kind, attribute) {
-            ("AWS::SQS::Queue", "QueueName") => name,
-            ("AWS::SQS::Queue", "Arn") => format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"),
-            ("AWS::DynamoDB::Table", "Arn") => format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"),
-            ("AWS::Logs::LogGroup", "Arn") => format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"),
-            (ROLE, "Arn") => role_arn(&name),
-            ("AWS::Events::EventBus", "Arn") => format!("arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{name}"),
-            _ => return None,
-        })
-    }
-
-    /// What `!Sub` gives.
-    fn substitute(&self, text: &str) -> String {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, behind)) = rest.split_once("${") {
-            out.push_str(before);
-            let (name, after) = behind.split_once('}').unwrap_or((behind, ""));
-            let value = if name.contains('.') { self.attribute(name) } else { self.reference(name) };
-            out.push_str(&value.unwrap_or_default());
-            rest = after;
-        }
-        out + rest
     }
 }
 

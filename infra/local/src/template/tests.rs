@@ -63,22 +63,39 @@ fn each_function_has_a_role_that_names_what_it_uses() {
     for (function, role) in &stack.roles {
         for Permission { action, resource } in role.permissions() {
             assert!(!action.contains('*') && action.contains(':'), "{function}: {action}");
-            // Of a log group, its streams; of SES, whichever identity and configuration set the sender is of.
-            let has_wildcard = action.starts_with("logs:") || action.starts_with("ses:");
-            assert_eq!(resource.ends_with('*'), has_wildcard, "{function}: {action} on {resource}");
+            // Of a log group, its streams.
+            assert_eq!(
+                resource.ends_with('*'),
+                action.starts_with("logs:"),
+                "{function}: {action} on {resource}"
+            );
             assert!(resource.len() > 1 && !resource.contains("::::"), "{function}: {action} on {resource}");
         }
     }
 }
 
 #[test]
-fn notify_may_send_mail_from_one_address() {
-    let template = Template(serde_norway::from_str(TEMPLATE).expect("YAML"));
-    let (_, _, role) = template.resources().find(|(name, ..)| *name == "NotifyRole").expect("a role");
-    let statements = role["Policies"][0]["PolicyDocument"]["Statement"].as_array().expect("statements");
-    let of_ses: Vec<_> = statements.iter().filter(|it| it["Action"] == "ses:SendEmail").collect();
-    assert_eq!(of_ses.len(), 1);
-    assert_eq!(of_ses[0]["Condition"], json!({"StringEquals": {"ses:FromAddress": ""}}));
+fn notify_may_send_mail_from_the_address_that_is_set_or_its_domain() {
+    let resources = |parameters: &[(&str, &str)]| {
+        let stack = Stack::read_with(TEMPLATE, parameters).expect("a template");
+        let (_, role) = stack.roles.iter().find(|(of, _)| of == "Notify").expect("a role");
+        let of_ses = role.permissions().iter().filter(|it| it.action == "ses:SendEmail");
+        of_ses.map(|it| it.resource.rsplit(':').next().expect("a name").to_owned()).collect::<Vec<_>>()
+    };
+    let hooks = ("MailFrom", "hooks@example.com");
+    assert_eq!(resources(&[hooks]), ["identity/hooks@example.com", "identity/example.com"]);
+    assert_eq!(resources(&[hooks, ("MailConfigurationSet", "sent")])[2..], ["configuration-set/sent"],);
+    assert_eq!(resources(&[]), ["identity/", "identity/none"]);
+}
+
+#[test]
+fn a_mapping_takes_its_concurrency_from_the_size_of_the_account() {
+    let concurrency = |parameters: &[(&str, &str)]| {
+        let stack = Stack::read_with(TEMPLATE, parameters).expect("a template");
+        stack.mappings.iter().map(|mapping| mapping.concurrency).collect::<Vec<_>>()
+    };
+    assert_eq!(concurrency(&[]), [100, 400, 200, 2]);
+    assert_eq!(concurrency(&[("AccountConcurrency", "10")]), [2, 2, 2, 2]);
 }
 
 /// A copy of an event finds that its mail was sent, however late it comes.
@@ -104,7 +121,7 @@ fn notify_has_the_time_for_a_whole_batch() {
 /// Lambda stops a function that feeds its own queue after about 16 rounds, unless this is said.
 #[test]
 fn functions_that_continue_themselves_may() {
-    let template = Template(serde_norway::from_str(TEMPLATE).expect("YAML"));
+    let template = Template::read(TEMPLATE, &[]).expect("YAML");
     for name in ["Fanout", "Deliver"] {
         let (_, _, properties) = template.resources().find(|(of, _, _)| *of == name).expect(name);
         assert_eq!(properties["RecursiveLoop"], "Allow", "{name}");

@@ -1,0 +1,342 @@
+"""What must hold of template.yaml once SAM has rendered it: what no linter knows, because it is this system's."""
+
+import json
+import re
+import unittest
+
+from rendered import ROOT, TOKEN, many, named, of_type, rendered, source
+
+TEMPLATE = rendered()
+RESOURCES = TEMPLATE["Resources"]
+FUNCTIONS = of_type(TEMPLATE, "AWS::Lambda::Function")
+QUEUES = of_type(TEMPLATE, "AWS::SQS::Queue")
+ROLES = of_type(TEMPLATE, "AWS::IAM::Role")
+MAPPINGS = of_type(TEMPLATE, "AWS::Lambda::EventSourceMapping")
+MONITORING = ["infra/alarms.yaml", "infra/dashboard.yaml"]
+
+
+def statements(policy):
+    return many(policy["PolicyDocument"]["Statement"])
+
+
+def default(name):
+    return TEMPLATE["Parameters"][name]["Default"]
+
+
+def permissions_of(role):
+    """Each action on each resource that a role permits."""
+    return {
+        (action, named(resource))
+        for policy in RESOURCES[role]["Properties"]["Policies"]
+        for statement in statements(policy)
+        for resource in many(statement["Resource"])
+        for action in many(statement["Action"])
+    }
+
+
+class Permissions(unittest.TestCase):
+    def test_each_function_may_do_what_the_table_says_and_nothing_else(self):
+        lines = (ROOT / "infra/permissions.tsv").read_text().splitlines()[1:]
+        table = {}
+        for line in lines:
+            function, action, resource, _ = line.split("\t")
+            table.setdefault(function, set()).add((action, resource))
+        roles = {name: function["Properties"]["Role"] for name, function in FUNCTIONS.items()}
+        self.assertEqual(table, {name: permissions_of(named(role)) for name, role in roles.items()})
+        self.assertEqual(len(lines), sum(map(len, table.values())), "a line is there twice")
+        self.assertEqual(len({named(role) for role in roles.values()}), len(FUNCTIONS), "a role for each")
+
+    def test_a_schedule_may_invoke_its_function(self):
+        for name, schedule in of_type(TEMPLATE, "AWS::Scheduler::Schedule").items():
+            target = schedule["Properties"]["Target"]
+            permitted = permissions_of(named(target["RoleArn"]))
+            self.assertEqual(permitted, {("lambda:InvokeFunction", named(target["Arn"]))}, name)
+
+    def test_no_role_has_a_wildcard_or_a_policy_from_elsewhere(self):
+        for name, role in ROLES.items():
+            self.assertEqual(set(role["Properties"]) - {"AssumeRolePolicyDocument", "Policies", "Tags"}, set(), name)
+            for policy in role["Properties"]["Policies"]:
+                self.assertNotIn("*", json.dumps(policy), name)
+                for statement in statements(policy):
+                    self.assertEqual(statement["Effect"], "Allow")
+                    self.assertFalse({"NotAction", "NotResource"} & set(statement), name)
+
+    def test_roles_are_for_lambda_and_the_scheduler_only(self):
+        for name, role in ROLES.items():
+            statement, = many(role["Properties"]["AssumeRolePolicyDocument"]["Statement"])
+            service, = many(statement["Principal"]["Service"])
+            by = "scheduler" if name.startswith("Sweeper") and name != "SweeperRole" else "lambda"
+            self.assertEqual(service, f"{by}.amazonaws.com", name)
+
+    def test_mail_comes_from_the_sender_only(self):
+        of_mail = [
+            statement
+            for policy in RESOURCES["NotifyRole"]["Properties"]["Policies"]
+            for statement in statements(policy)
+            if many(statement["Action"]) == ["ses:SendEmail"]
+        ]
+        self.assertEqual(len(of_mail), 1)
+        self.assertEqual(of_mail[0]["Condition"], {"StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}})
+
+    def test_only_the_http_api_may_invoke_the_api(self):
+        permission, = of_type(TEMPLATE, "AWS::Lambda::Permission").values()
+        permitted = permission["Properties"]
+        self.assertEqual(permitted["FunctionName"], {"Ref": "Api"})
+        self.assertEqual(permitted["Principal"], "apigateway.amazonaws.com")
+        self.assertEqual(named(permitted["SourceArn"]), "${HttpApi}/*")
+
+
+class Functions(unittest.TestCase):
+    def test_they_run_on_what_they_are_built_for(self):
+        self.assertEqual(set(FUNCTIONS), {"Api", "Fanout", "Deliver", "Sweeper", "Notify"})
+        for name, function in FUNCTIONS.items():
+            self.assertEqual(function["Properties"]["Runtime"], "provided.al2023", name)
+            self.assertEqual(function["Properties"]["Architectures"], [{"Ref": "Architecture"}], name)
+        self.assertEqual(default("Architecture"), "arm64")
+        self.assertEqual(FUNCTIONS["Deliver"]["Properties"]["MemorySize"], 512)
+
+    def test_whoever_continues_itself_is_not_stopped_by_lambda(self):
+        permitted = {name for name, it in FUNCTIONS.items() if it["Properties"].get("RecursiveLoop") == "Allow"}
+        self.assertEqual(permitted, {"Fanout", "Deliver"})
+
+    def test_the_api_answers_before_the_gateway_gives_up(self):
+        integration, = of_type(TEMPLATE, "AWS::ApiGatewayV2::Integration").values()
+        self.assertEqual(integration["Properties"]["TimeoutInMillis"], 30_000)
+        self.assertLess(FUNCTIONS["Api"]["Properties"]["Timeout"], 30)
+
+    def test_each_writes_to_a_log_that_is_kept_for_a_while_only(self):
+        groups = of_type(TEMPLATE, "AWS::Logs::LogGroup")
+        for name, function in FUNCTIONS.items():
+            self.assertEqual(function["Properties"]["LoggingConfig"]["LogGroup"], {"Ref": f"{name}Logs"})
+        self.assertEqual(set(groups), {f"{name}Logs" for name in [*FUNCTIONS, "Access"]})
+        for name, group in groups.items():
+            self.assertEqual(group["Properties"]["RetentionInDays"], {"Ref": "LogRetentionDays"}, name)
+            # A name of its own, or two deployments could not be in one account.
+            self.assertIn("${AWS::StackName}", group["Properties"]["LogGroupName"]["Fn::Sub"], name)
+
+    def test_each_knows_its_deployment_and_how_much_to_log(self):
+        for name, function in FUNCTIONS.items():
+            variables = function["Properties"]["Environment"]["Variables"]
+            self.assertEqual(variables["STACK"], {"Ref": "AWS::StackName"}, name)
+            self.assertEqual(variables["LOG_LEVEL"], {"Ref": "LogLevel"}, name)
+
+    def test_the_key_ring_is_named_to_those_who_may_read_it(self):
+        for name, function in FUNCTIONS.items():
+            reads = ("secretsmanager:GetSecretValue", "KeyRing") in permissions_of(f"{name}Role")
+            self.assertEqual("KEY_RING" in function["Properties"]["Environment"]["Variables"], reads, name)
+
+
+class Queues(unittest.TestCase):
+    def test_each_that_feeds_a_function_has_dead_letters_and_six_times_its_time(self):
+        fed = set()
+        for name, mapping in MAPPINGS.items():
+            properties = mapping["Properties"]
+            queue = named(properties["EventSourceArn"])
+            fed.add(queue)
+            timeout = FUNCTIONS[properties["FunctionName"]["Ref"]]["Properties"]["Timeout"]
+            self.assertEqual(QUEUES[queue]["Properties"]["VisibilityTimeout"], 6 * timeout, name)
+            redrive = QUEUES[queue]["Properties"]["RedrivePolicy"]
+            self.assertEqual(redrive["maxReceiveCount"], 5, name)
+            self.assertIn(named(redrive["deadLetterTargetArn"]), QUEUES)
+            self.assertEqual(properties["FunctionResponseTypes"], ["ReportBatchItemFailures"], name)
+            self.assertLessEqual(properties["BatchSize"], 10, name)
+        self.assertEqual(fed, {name for name in QUEUES if not name.endswith("Dlq")})
+
+    def test_what_waits_is_encrypted_and_kept_as_long_as_it_can_be(self):
+        for name, queue in QUEUES.items():
+            self.assertIs(queue["Properties"]["SqsManagedSseEnabled"], True, name)
+            self.assertEqual(queue["Properties"]["MessageRetentionPeriod"], 14 * 24 * 3600, name)
+            # A stack whose queues have names of their own could be in an account once only.
+            self.assertNotIn("QueueName", queue["Properties"], name)
+
+    def test_functions_that_are_fed_leave_room_for_the_api(self):
+        for limit in TEMPLATE["Parameters"]["AccountConcurrency"]["AllowedValues"]:
+            most = 0
+            for name, mapping in MAPPINGS.items():
+                concurrency = mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+                if isinstance(concurrency, dict):
+                    table, key, row = concurrency["Fn::FindInMap"]
+                    self.assertEqual(key, {"Ref": "AccountConcurrency"})
+                    concurrency = TEMPLATE["Mappings"][table][limit][row]
+                self.assertTrue(2 <= concurrency <= 1000, f"{name}: what Lambda takes")
+                most += concurrency
+            self.assertLessEqual(most, int(limit) * 0.8, f"of {limit}")
+
+class Bus(unittest.TestCase):
+    def test_what_a_rule_cannot_send_is_kept_and_the_rule_may_do_both(self):
+        policies = [policy["Properties"] for policy in of_type(TEMPLATE, "AWS::SQS::QueuePolicy").values()]
+        rules = of_type(TEMPLATE, "AWS::Events::Rule")
+        self.assertEqual(set(rules), {"EventsFromBus", "NoticesFromBus"})
+        for name, rule in rules.items():
+            target, = rule["Properties"]["Targets"]
+            queues = {named(target["Arn"]), named(target["DeadLetterConfig"]["Arn"])}
+            self.assertEqual(queues & set(QUEUES), queues)
+            permitted = set()
+            for policy in policies:
+                for statement in statements(policy):
+                    self.assertEqual(statement["Principal"], {"Service": "events.amazonaws.com"})
+                    condition, = statement["Condition"].items()
+                    if condition == ("ArnEquals", {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}):
+                        self.assertEqual(many(statement["Action"]), ["sqs:SendMessage"])
+                        self.assertEqual({named(it) for it in many(statement["Resource"])}, queues)
+                        permitted |= {queue["Ref"] for queue in policy["Queues"]}
+            self.assertEqual(permitted, queues, name)
+
+    def test_schedules_say_how_often_in_words_that_aws_takes(self):
+        # Of an hour or a minute it is the singular; no linter says so.
+        expressions = {
+            name: schedule["Properties"]["ScheduleExpression"]
+            for name, schedule in of_type(TEMPLATE, "AWS::Scheduler::Schedule").items()
+        }
+        self.assertEqual(expressions, {"SweeperStale": "rate(1 hour)", "SweeperWaits": "rate(5 minutes)"})
+        for name, schedule in of_type(TEMPLATE, "AWS::Scheduler::Schedule").items():
+            self.assertNotIn("Name", schedule["Properties"], "two deployments could not be in one account")
+            self.assertEqual(schedule["Properties"]["FlexibleTimeWindow"], {"Mode": "OFF"}, name)
+            json.loads(schedule["Properties"]["Target"]["Input"])
+
+
+class Data(unittest.TestCase):
+    def test_webhooks_and_keys_outlive_the_stack_and_nothing_else_does(self):
+        kept = {name for name, it in RESOURCES.items() if it.get("DeletionPolicy") == "Retain"}
+        self.assertEqual(kept, {"WebhooksTable", "KeyRing"})
+        for name in kept:
+            self.assertEqual(RESOURCES[name]["UpdateReplacePolicy"], "Retain", name)
+
+    def test_the_table_of_webhooks_can_be_restored_and_is_not_deleted_by_mistake(self):
+        webhooks = RESOURCES["WebhooksTable"]["Properties"]
+        self.assertIs(webhooks["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], True)
+        self.assertEqual(webhooks["DeletionProtectionEnabled"], {"Ref": "DeletionProtection"})
+        self.assertEqual(default("DeletionProtection"), "true")
+
+    def test_tables_cost_nothing_idle_and_forget_what_has_expired(self):
+        for name, table in of_type(TEMPLATE, "AWS::DynamoDB::Table").items():
+            self.assertEqual(table["Properties"]["BillingMode"], "PAY_PER_REQUEST", name)
+            expiry = table["Properties"]["TimeToLiveSpecification"]
+            self.assertEqual(expiry, {"AttributeName": "ttl", "Enabled": True}, name)
+
+
+class Api(unittest.TestCase):
+    def test_every_path_goes_to_the_function_and_all_callers_together_are_bounded(self):
+        route, = of_type(TEMPLATE, "AWS::ApiGatewayV2::Route").values()
+        self.assertEqual(route["Properties"]["RouteKey"], "$default")
+        integration, = of_type(TEMPLATE, "AWS::ApiGatewayV2::Integration").values()
+        self.assertEqual(integration["Properties"]["PayloadFormatVersion"], "2.0", "what the function reads")
+        stage, = of_type(TEMPLATE, "AWS::ApiGatewayV2::Stage").values()
+        # Another name would be a part of every path.
+        self.assertEqual(stage["Properties"]["StageName"], "$default")
+        throttled = stage["Properties"]["DefaultRouteSettings"]
+        self.assertEqual(throttled["ThrottlingRateLimit"], {"Ref": "ThrottlingRate"})
+        self.assertEqual(throttled["ThrottlingBurstLimit"], {"Ref": "ThrottlingBurst"})
+
+    def test_the_access_log_is_json_and_has_no_query_in_which_a_token_may_be(self):
+        stage, = of_type(TEMPLATE, "AWS::ApiGatewayV2::Stage").values()
+        line = stage["Properties"]["AccessLogSettings"]["Format"]
+        self.assertNotIn("\n", line)
+        self.assertEqual(json.loads(line)["path"], "$context.path")
+        variables = set(re.findall(r"\$context[\w.]*", line))
+        self.assertFalse({it for it in variables if re.search("query|authorizer|header|protocol|routeKey", it)})
+
+
+class Parameters(unittest.TestCase):
+    def test_each_is_described_and_only_the_platforms_token_has_to_be_given(self):
+        for name, parameter in TEMPLATE["Parameters"].items():
+            self.assertGreater(len(parameter.get("Description", "")), 20, name)
+            self.assertEqual("Default" in parameter, name != "PlatformTokenSha256", name)
+        groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+        grouped = [name for group in groups for name in group["Parameters"]]
+        self.assertEqual(sorted(grouped), sorted(TEMPLATE["Parameters"]), "in one group each")
+
+    def test_each_is_used(self):
+        used = json.dumps([TEMPLATE["Resources"], TEMPLATE["Conditions"]])
+        for name in TEMPLATE["Parameters"]:
+            self.assertTrue(f'{{"Ref": "{name}"}}' in used or f"${{{name}}}" in used, name)
+
+    def test_patterns_take_what_is_right_and_nothing_else(self):
+        arn = "arn:aws:sns:eu-central-1:000000000000:alarms"
+        for name, right, wrong in [
+            ("PlatformTokenSha256", [TOKEN, f"{TOKEN},{'f' * 64}"], ["", "secret", TOKEN.upper().replace("0", "A"), f"{TOKEN},"]),
+            ("Policy", ["", "pipedrive.retries=3s,30s,150s pipedrive.timeout=10s", "epages.hold=1m"], ["ban=1", "pipedrive.ban = 3"]),
+            ("Objects", ["", "order shipment"], ["order,shipment"]),
+            ("Host", ["", "acme.example.com", "localhost:8080"], ["https://acme.example.com", "a b"]),
+            ("OwnHosts", ["", "api.example.com hooks.example.com"], ["https://api.example.com"]),
+            ("MailFrom", ["", "hooks@example.com"], ["Hooks <hooks@example.com>", "example.com"]),
+            ("MailConfigurationSet", ["", "transactional"], ["a b"]),
+            ("AllowNetworks", ["", "10.0.0.0/8 fd00::/8"], ["example.com", "10.0.0.0/8,10.1.0.0/16"]),
+            ("AlarmTopic", ["", arn, arn.replace("aws", "aws-cn", 1)], ["alarms", arn.replace("sns", "sqs")]),
+        ]:
+            # CloudFormation holds the whole value against it.
+            pattern = re.compile(TEMPLATE["Parameters"][name]["AllowedPattern"])
+            for value in right:
+                self.assertTrue(pattern.fullmatch(value), f"{name}: {value}")
+            for value in wrong:
+                self.assertFalse(pattern.fullmatch(value), f"{name}: {value}")
+
+
+class Monitoring(unittest.TestCase):
+    def test_what_alarms_and_the_dashboard_ask_for_is_given_to_them(self):
+        for name, path in zip(["Alarms", "Dashboard"], MONITORING, strict=True):
+            nested = RESOURCES[name]["Properties"]
+            self.assertEqual(nested["TemplateURL"], path)
+            self.assertEqual(set(nested["Parameters"]), set(source(path)["Parameters"]))
+            for parameter, value in nested["Parameters"].items():
+                if parameter in RESOURCES:
+                    of_queue = {"Fn::GetAtt": [parameter, "QueueName"]}
+                    self.assertEqual(value, of_queue if parameter in QUEUES else {"Ref": parameter})
+
+    def test_every_queue_and_function_has_its_alarms(self):
+        alarms = of_type(source("infra/alarms.yaml"), "AWS::CloudWatch::Alarm")
+        watched = set()
+        for alarm in alarms.values():
+            properties = alarm["Properties"]
+            for dimension in properties.get("Dimensions", []):
+                watched.add((properties["MetricName"], dimension["Value"]["Ref"]))
+        for queue in QUEUES:
+            is_dlq = queue.endswith("Dlq")
+            metric = "ApproximateNumberOfMessagesVisible" if is_dlq else "ApproximateAgeOfOldestMessage"
+            self.assertIn((metric, queue), watched)
+        for function in FUNCTIONS:
+            self.assertIn(("Errors", function), watched)
+        # Of the others it shows by what they do not do.
+        for function in ("Api", "Fanout", "Deliver"):
+            self.assertIn(("Throttles", function), watched)
+
+    def test_each_alarm_says_what_to_do_and_tells_the_topic_of_its_end_too(self):
+        told = {"Fn::If": ["HasTopic", [{"Ref": "Topic"}], {"Ref": "AWS::NoValue"}]}
+        for name, alarm in of_type(source("infra/alarms.yaml"), "AWS::CloudWatch::Alarm").items():
+            properties = alarm["Properties"]
+            self.assertEqual(properties["AlarmName"], {"Fn::Sub": f"${{Stack}}-{name}"})
+            self.assertRegex(properties["AlarmDescription"], r"Look|log|Raise", name)
+            self.assertEqual([properties["AlarmActions"], properties["OKActions"]], [told, told], name)
+            # Silence is what a quiet deployment sounds like, but the sweeper is never quiet.
+            silence = "breaching" if name == "SweeperSilent" else "notBreaching"
+            self.assertEqual(properties["TreatMissingData"], silence, name)
+
+    def test_the_dashboard_is_json_and_fits_the_screen(self):
+        dashboard = source("infra/dashboard.yaml")["Resources"]["Dashboard"]["Properties"]
+        taken = set()
+        for widget in json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]:
+            across, down = widget["x"] + widget["width"], widget["y"] + widget["height"]
+            self.assertLessEqual(across, 24)
+            cells = {(x, y) for x in range(widget["x"], across) for y in range(widget["y"], down)}
+            self.assertFalse(cells & taken, "two widgets lie on each other")
+            taken |= cells
+
+    def test_every_metric_of_knockbacks_own_is_one_that_it_writes(self):
+        words = (ROOT / "shared/src/telemetry/metrics.rs").read_text()
+        dashboard = source("infra/dashboard.yaml")["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        shown = {
+            metric[1]
+            for widget in json.loads(dashboard)["widgets"]
+            for metric in widget["properties"].get("metrics", [])
+            if metric[0] == "Knockback"
+        }
+        for alarm in of_type(source("infra/alarms.yaml"), "AWS::CloudWatch::Alarm").values():
+            if alarm["Properties"].get("Namespace") == "Knockback":
+                shown.add(alarm["Properties"]["MetricName"])
+        written = set(re.findall(r'"([A-Z][A-Za-z]+)"', words))
+        self.assertEqual({name for name in shown if name not in written}, set())
+        self.assertGreater(len(shown), 10)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
