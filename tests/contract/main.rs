@@ -5,7 +5,7 @@
 //! differ. A clause that is known to differ is tried all the same, and has to differ as it is known to: an emulator
 //! that gets it right one day breaks the run, and the line that says otherwise can go.
 //!
-//! Arguments are parts of names, of which a clause has to have one. `.ci/contract` starts the emulators.
+//! Arguments choose clauses by parts of their names, as with other tests. `.ci/contract` starts the emulators.
 
 #![expect(clippy::print_stdout, reason = "it says what held")]
 
@@ -19,12 +19,13 @@ mod mail;
 mod report;
 mod secrets;
 mod sqs;
+mod wanted;
 
 use std::process::ExitCode;
 
 use futures_util::{StreamExt as _, stream};
 
-use self::{aws::Endpoint, clause::Clause, emulator::Service, report::Report};
+use self::{aws::Endpoint, clause::Clause, emulator::Service, report::Report, wanted::Wanted};
 
 /// How many clauses are tried at once.
 const AT_ONCE: usize = 8;
@@ -42,10 +43,9 @@ fn contract() -> Vec<(Service, Vec<Clause>)> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let (options, parts): (Vec<_>, Vec<_>) =
-        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
-    let is_wanted = |clause: &Clause| parts.is_empty() || parts.iter().any(|part| clause.name.contains(part));
-    if options.iter().any(|option| option == "--list") {
+    let wanted = Wanted::from_arguments(std::env::args().skip(1));
+    let is_wanted = |clause: &Clause| wanted.includes(&clause.name);
+    if wanted.list {
         let clauses = contract().into_iter().flat_map(|(_, clauses)| clauses);
         clauses.filter(is_wanted).for_each(|clause| println!("{}: test", clause.name));
         return ExitCode::SUCCESS;
@@ -59,17 +59,17 @@ async fn main() -> ExitCode {
     };
     clause::listen_to_panics();
     let mut report = Report::new(&endpoint);
-    let mut wanted = Vec::new();
+    let mut tried = Vec::new();
     for (service, clauses) in contract() {
         let mut clauses: Vec<_> = clauses.into_iter().filter(is_wanted).collect();
         match endpoint.emulator.lacks(service) {
             Some(reason) if !clauses.is_empty() => {
                 report.lacking(service, reason, clauses.len(), endpoint.probe(service).await);
             }
-            _ => wanted.append(&mut clauses),
+            _ => tried.append(&mut clauses),
         }
     }
-    let outcomes = stream::iter(wanted).map(|clause| {
+    let outcomes = stream::iter(tried).map(|clause| {
         let endpoint = endpoint.clone();
         async move { (clause.name.clone(), clause.try_on(&endpoint).await) }
     });

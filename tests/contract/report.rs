@@ -62,7 +62,7 @@ impl Report {
         }
     }
 
-    /// Says the rest. A run in which nothing was tried is none.
+    /// Says the rest, and whether all is as it has to be.
     pub(crate) fn close(mut self) -> ExitCode {
         self.known.sort();
         self.broken.sort();
