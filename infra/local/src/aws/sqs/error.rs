@@ -21,6 +21,9 @@ pub enum SqsError {
     /// A parameter is out of its range or malformed.
     #[error("{0}")]
     InvalidParameterValue(String),
+    /// A queue attribute is out of its range or malformed.
+    #[error("invalid value for the parameter {0}: it must be an integer between {1} and {2}")]
+    InvalidAttributeValue(String, u64, u64),
     /// A parameter that the operation needs is absent.
     #[error("the request must contain the parameter {0}")]
     MissingParameter(&'static str),
@@ -106,6 +109,9 @@ impl SqsError {
             Self::InvalidAddress(_) => names(404, "com.amazonaws.sqs#InvalidAddress", "InvalidAddress"),
             Self::InvalidParameterValue(_) => {
                 names(400, "com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue")
+            }
+            Self::InvalidAttributeValue(..) => {
+                names(400, "com.amazonaws.sqs#InvalidAttributeValue", "InvalidAttributeValue")
             }
             Self::MissingParameter(_) => {
                 names(400, "com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter")

@@ -163,9 +163,8 @@ pub(super) fn seconds(parameter: &str, value: i64, limit: i64) -> Result<Duratio
 }
 
 fn number(name: &str, value: &str, (least, most): (u64, u64)) -> Result<u64, SqsError> {
-    value.parse().ok().filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-        SqsError::invalid(value, name, &format!("{name} must be an integer between {least} and {most}."))
-    })
+    let number = value.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| SqsError::InvalidAttributeValue(name.to_owned(), least, most))
 }
 
 #[cfg(test)]
@@ -190,7 +189,8 @@ mod tests {
                 assert_eq!(settings.attributes()[name], value.to_string());
             }
             for value in [least - 1, most + 1] {
-                assert!(with(name, &value.to_string()).is_err(), "{name} = {value}");
+                let refused = with(name, &value.to_string());
+                assert!(matches!(refused, Err(SqsError::InvalidAttributeValue(..))), "{name} = {value}");
             }
             assert!(with(name, "many").is_err(), "{name}");
         }
