@@ -37,6 +37,8 @@ pub struct Config {
     pub mail_from: Option<String>,
     /// The secret in Secrets Manager that holds the keys, for the functions that seal and open.
     pub key_ring: Option<String>,
+    /// The name of the deployment, by which its metrics are told from others; without, there are none.
+    pub stack: Option<String>,
 }
 
 /// A setting that is missing or wrong.
@@ -114,6 +116,7 @@ impl Config {
             host: variable("HOST").filter(|host| !host.is_empty()),
             mail_from,
             key_ring: variable("KEY_RING").filter(|secret| !secret.is_empty()),
+            stack: variable("STACK").filter(|name| !name.is_empty()),
         })
     }
 }
@@ -133,7 +136,7 @@ mod tests {
             Some(str::to_owned(value.unwrap_or(match name {
                 "PLATFORM_TOKEN_SHA256" => &hash,
                 "BUDGET" | "OBJECTS" | "POLICY" | "RETENTION_DAYS" | "ALLOW_NETWORKS" | "OWN_HOSTS"
-                | "HOST" | "MAIL_FROM" => "",
+                | "HOST" | "MAIL_FROM" | "STACK" => "",
                 _ => "x",
             })))
         });
@@ -146,7 +149,7 @@ mod tests {
         assert_eq!(config.retention, Duration::from_hours(168));
         assert_eq!(config.policies, Policies::default());
         assert_eq!(config.addresses.allowed, []);
-        assert_eq!(config.mail_from, None);
+        assert_eq!((config.mail_from, config.stack), (None, None));
     }
 
     #[test]

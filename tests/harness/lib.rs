@@ -3,6 +3,7 @@
 mod announcements;
 mod epages;
 mod items;
+mod log;
 mod names;
 mod queues;
 mod random;
@@ -11,6 +12,8 @@ mod receiver;
 mod reply;
 mod seed;
 mod socket;
+#[path = "../../shared/src/telemetry/specification.rs"]
+mod specification;
 mod subscribed;
 mod tls;
 mod watch;
@@ -18,6 +21,7 @@ mod world;
 
 pub use announcements::Announced;
 pub use epages::{CLIENT_SECRET, hook_path};
+pub use log::PAYLOAD;
 pub use names::Names;
 pub use raw::{RawAnswer, RawReceiver};
 pub use receiver::{Received, Receiver};

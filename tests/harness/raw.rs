@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use crate::socket::read_request;
+use crate::{log::HOOK, socket::read_request};
 
 /// What a raw receiver does with a request.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl RawReceiver {
 
     /// A URL of it.
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        format!("http://{}{HOOK}", self.address)
     }
 
     /// The requests that arrived whole: each with the number of its connection and its own on that.

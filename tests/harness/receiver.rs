@@ -6,6 +6,8 @@ use knockback::{clock::Clock, domain::Timestamp};
 use serde_json::Value;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
+use crate::log::HOOK;
+
 /// An HTTP server on this machine that answers as it is told to.
 #[derive(Debug)]
 pub struct Receiver {
@@ -42,7 +44,7 @@ impl Receiver {
         let state = Arc::new(Mutex::new(State { answer: ResponseTemplate::new(200), received: Vec::new() }));
         let answers = Answers { clock, state: Arc::clone(&state) };
         Mock::given(any()).respond_with(answers).mount(&server).await;
-        Self { url: format!("{}/hook", server.uri()), server: Some(server), state }
+        Self { url: format!("{}{HOOK}", server.uri()), server: Some(server), state }
     }
 
     /// A URL of it.

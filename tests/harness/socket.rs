@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use crate::log::HOOK;
+
 /// How long a receiver that drips waits between two bytes.
 const DRIP: Duration = Duration::from_millis(50);
 
@@ -63,7 +65,7 @@ impl SocketReceiver {
 
     /// A URL of it by a name that leads to this machine.
     pub fn url(&self, scheme: &str, host: &str) -> String {
-        format!("{scheme}://{host}:{}/hook", self.address.port())
+        format!("{scheme}://{host}:{}{HOOK}", self.address.port())
     }
 
     /// How many connections were made to it.

@@ -7,16 +7,18 @@
 use std::{
     collections::BTreeSet,
     fs::OpenOptions,
-    io::{self, Write as _},
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    io::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use knockback::telemetry;
 use local::aws::AwsBox;
 use serde_json::{Value, json};
 
-use crate::epages::CLIENT_SECRET;
+use crate::{
+    epages::CLIENT_SECRET,
+    log::{self, Log},
+};
 
 /// What secrets are called where they are sent and answered, beside [`TELLING`].
 const NAMES: &[&str] = &["signing_secret", "signingSecret"];
@@ -34,25 +36,25 @@ const SIGNING_SECRETS_MAX: usize = 16;
 /// What all signing secrets begin with, and all tokens; and the secrets that are the same in all tests.
 const EVERYWHERE: &[&str] = &["whsec_", "kb_", crate::world::PLATFORM_TOKEN, CLIENT_SECRET];
 
-/// What the log of the test run shows that it must not, with all that is looked for in it.
-static LOG: Mutex<Findings> = Mutex::new(Findings { secrets: BTreeSet::new(), found: Vec::new() });
-
 /// The secrets that are known, and where they were seen.
 #[derive(Debug, Default)]
-struct Findings {
+pub(crate) struct Findings {
     secrets: BTreeSet<String>,
-    found: Vec<String>,
+    pub(crate) found: Vec<String>,
 }
 
 impl Findings {
-    fn learn(&mut self, secret: &str) {
+    /// None yet.
+    pub(crate) const NONE: Self = Self { secrets: BTreeSet::new(), found: Vec::new() };
+
+    pub(crate) fn learn(&mut self, secret: &str) {
         let secret = secret.trim_start_matches("whsec_");
         if secret.len() >= SECRET_CHARS_MIN {
             self.secrets.insert(secret.to_owned());
         }
     }
 
-    fn look(&mut self, place: &str, text: &str) {
+    pub(crate) fn look(&mut self, place: &str, text: &str) {
         let known = self.secrets.iter().map(String::as_str).chain(EVERYWHERE.iter().copied());
         for secret in known.filter(|secret| text.contains(secret)) {
             self.found.push(format!("{secret} in {place}: {text}"));
@@ -60,8 +62,8 @@ impl Findings {
     }
 }
 
-fn lock(findings: &Mutex<Findings>) -> MutexGuard<'_, Findings> {
-    findings.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Watches one world. The test fails when it is dropped, if a secret was seen.
@@ -69,15 +71,14 @@ fn lock(findings: &Mutex<Findings>) -> MutexGuard<'_, Findings> {
 pub(crate) struct Watch {
     findings: Arc<Mutex<Findings>>,
     aws: Arc<AwsBox>,
+    pub(crate) log: Log,
 }
 
 impl Watch {
-    /// Watches a box from now on, and the log of the test run.
-    pub(crate) fn start(aws: &Arc<AwsBox>) -> Self {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| telemetry::start_to(|| LogWriter));
+    /// Watches a box from now on, beside the log of the test run.
+    pub(crate) fn start(aws: &Arc<AwsBox>, log: Log) -> Self {
         let findings = Arc::new(Mutex::new(Findings::default()));
-        let watch = Self { findings: Arc::clone(&findings), aws: Arc::clone(aws) };
+        let watch = Self { findings: Arc::clone(&findings), aws: Arc::clone(aws), log };
         aws.watch(move |target, body| {
             if !target.starts_with("secretsmanager") {
                 lock(&findings).look(target, &String::from_utf8_lossy(body));
@@ -117,7 +118,7 @@ impl Watch {
 
     fn learn(&self, secret: &str) {
         lock(&self.findings).learn(secret);
-        lock(&LOG).learn(secret);
+        log::learn(secret);
     }
 
     fn learn_signing_secret(&self, secret: &str) {
@@ -165,22 +166,8 @@ impl Drop for Watch {
         self.look_into_tables();
         self.note_needs();
         let mut found = std::mem::take(&mut lock(&self.findings).found);
-        found.append(&mut lock(&LOG).found.clone());
+        found.extend(log::found());
         assert!(found.is_empty(), "secrets in clear: {found:#?}");
-    }
-}
-
-/// Takes the lines of the log.
-struct LogWriter;
-
-impl io::Write for LogWriter {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        lock(&LOG).look("the log", &String::from_utf8_lossy(line));
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -17,7 +17,14 @@ use local::system::{Settings, Surroundings, System};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::{names::Names, random::Counting, receiver::Receiver, reply::Reply, watch::Watch};
+use crate::{
+    log::{Log, PAYLOAD},
+    names::Names,
+    random::Counting,
+    receiver::Receiver,
+    reply::Reply,
+    watch::Watch,
+};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -43,7 +50,7 @@ pub struct World {
     /// Where names lead; only the test says so.
     pub names: Names,
     router: Router,
-    watch: Arc<Watch>,
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// How a world differs from others.
@@ -131,6 +138,7 @@ impl World {
     async fn start(setup: Setup<'_>) -> Self {
         let Setup { policies, data, networks, mail_from, budget, authorities } = setup;
         let clock = VirtualClock::new(START);
+        let log = Log::start();
         let settings = Settings {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
             key_ring: None,
@@ -143,6 +151,7 @@ impl World {
             },
             host: "knockback.test".to_owned(),
             mail_from: mail_from.map(str::to_owned),
+            stack: Some(log.stack().to_owned()),
         };
         let names = Names::default();
         let surroundings = Surroundings {
@@ -152,7 +161,7 @@ impl World {
             settings,
         };
         let system = System::start(data, surroundings).await.expect("the system starts");
-        let watch = Arc::new(Watch::start(&system.aws));
+        let watch = Arc::new(Watch::start(&system.aws, log));
         Self { clock, router: system.router(), system, names, watch }
     }
 
@@ -272,7 +281,7 @@ impl World {
     /// If it is not taken.
     pub async fn report(&self, more: Value) {
         let mut body = json!({"company_id": "1", "object": "deal", "action": "change", "entity_id": "8",
-            "user_id": "12", "data": {"id": 8, "value": 2}, "previous": {"id": 8, "value": 1}});
+            "user_id": "12", "data": {"id": 8, "value": 2, "note": PAYLOAD}, "previous": {"id": 8, "value": 1, "note": PAYLOAD}});
         for (name, value) in more.as_object().into_iter().flatten() {
             body[name] = value.clone();
         }

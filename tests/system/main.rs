@@ -24,6 +24,7 @@ mod large;
 mod mails;
 mod matching;
 mod matrix;
+mod metrics;
 mod objects;
 mod queues;
 mod quotas;

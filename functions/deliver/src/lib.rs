@@ -22,7 +22,7 @@ use knockback::{
     queues::{AnnouncementMessage, DeliveryMessage},
     sender::Sender,
     store::{Attempt, AttemptKey, Batch},
-    telemetry::chain,
+    telemetry::{Count, Metrics, chain},
 };
 
 use self::{
@@ -37,6 +37,13 @@ pub struct Deliver {
     pub context: Context,
     /// The way to receivers.
     pub sender: Sender,
+}
+
+/// One invocation: what deliver works with, and what it counts.
+struct Run<'a> {
+    context: &'a Context,
+    sender: &'a Sender,
+    metrics: Metrics,
 }
 
 /// The messages of a batch, by what they are for.
@@ -62,16 +69,18 @@ pub async fn handle(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
 }
 
 async fn handle_batch(deliver: &Deliver, batch: SqsEvent) -> SqsBatchResponse {
+    let Deliver { context, sender } = deliver;
+    let run = Run { context, sender, metrics: Metrics::default() };
     let Messages { attempts, announcements, unreadable } = read_messages(batch);
-    let told = tell(&deliver.context, announcements);
-    let (told, attempted) = join(told, take_turns(deliver, attempts)).await;
+    let (told, attempted) = join(tell(context, announcements), take_turns(&run, attempts)).await;
+    run.metrics.emit(context);
     let mut response = SqsBatchResponse::default();
     response.set_failures(unreadable.into_iter().chain(told).chain(attempted));
     response
 }
 
 /// Takes the turns of all records at once; answers with the ids of those messages that have to come again.
-async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
+async fn take_turns(run: &Run<'_>, records: Vec<Record>) -> Vec<String> {
     let mut wanted = Batch::default();
     for Record { message, .. } in &records {
         wanted.want_webhook(&message.company, message.webhook);
@@ -87,7 +96,7 @@ async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
             wanted.want_event(&message.company, &message.event_id);
         }
     }
-    let read = match deliver.context.store.read(wanted).await {
+    let read = match run.context.store.read(wanted).await {
         Ok(read) => read,
         Err(error) => {
             tracing::error!(error = chain(&error), "a batch of deliveries could not be read");
@@ -95,7 +104,7 @@ async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
         }
     };
     let webhooks = Webhooks::of(records.iter().map(|record| &record.message), &read);
-    let turns = records.iter().map(|record| take_turn(deliver, &record.message, &read, &webhooks));
+    let turns = records.iter().map(|record| take_turn(run, &record.message, &read, &webhooks));
     let turns = join_all(turns).await;
     let (mut succeeded, mut to_note, mut again) = (Vec::new(), Vec::new(), Vec::new());
     for (record, turn) in records.into_iter().zip(turns) {
@@ -111,7 +120,7 @@ async fn take_turns(deliver: &Deliver, records: Vec<Record>) -> Vec<String> {
         }
     }
     // Only what is written may come again: without its item, an original would be made once more.
-    if write_successes(deliver, &succeeded).await {
+    if write_successes(run, &succeeded).await {
         again.extend(to_note);
     }
     again
@@ -152,7 +161,11 @@ fn read_messages(batch: SqsEvent) -> Messages {
                 if let Ok(announcement) = serde_json::from_str(&body) {
                     announcements.push((announcement, id));
                 } else {
-                    tracing::error!(message = id, %error, "a delivery's message cannot be read");
+                    tracing::error!(
+                        message = id,
+                        error = chain(&error),
+                        "a delivery's message cannot be read"
+                    );
                     unreadable.push(id);
                 }
             }
@@ -162,13 +175,13 @@ fn read_messages(batch: SqsEvent) -> Messages {
 }
 
 /// Writes the successes of a batch at once; `false` if that failed. A success is not made again for that.
-async fn write_successes(deliver: &Deliver, succeeded: &[Attempt]) -> bool {
+async fn write_successes(run: &Run<'_>, succeeded: &[Attempt]) -> bool {
     if succeeded.is_empty() {
         return true;
     }
-    let Context { store, .. } = &deliver.context;
-    let written = store.write_attempts(succeeded, deliver.context.now()).await;
+    let written = run.context.store.write_attempts(succeeded, run.context.now()).await;
     if let Err(error) = &written {
+        run.metrics.count(Count::OutcomeUnlogged, succeeded.len());
         tracing::error!(
             unlogged_successes = succeeded.len(),
             error = chain(error),

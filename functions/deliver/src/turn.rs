@@ -9,12 +9,12 @@ use knockback::{
     seal::SealError,
     sender::Exhausted,
     store::{About, Attempt, Batch, Claim, KnownApp, StoreError, StoredWebhook},
-    telemetry::{ATTEMPT, chain},
+    telemetry::{ATTEMPT, Count, chain},
 };
 use tokio::sync::Mutex;
 
 use crate::{
-    Deliver,
+    Run,
     attempt::{make_attempt, note_success},
     webhooks::Webhooks,
 };
@@ -71,12 +71,12 @@ pub(crate) struct Due<'a> {
 
 /// Takes the turn that a message is for. A failure of ours is logged here, once.
 pub(crate) async fn take_turn(
-    deliver: &Deliver,
+    run: &Run<'_>,
     message: &DeliveryMessage,
     read: &Batch,
     webhooks: &Webhooks,
 ) -> Turn {
-    match try_turn(deliver, message, read, webhooks).await {
+    match try_turn(run, message, read, webhooks).await {
         Ok(turn) => turn,
         Err(error) => {
             tracing::error!(
@@ -93,25 +93,25 @@ pub(crate) async fn take_turn(
 }
 
 async fn try_turn(
-    deliver: &Deliver,
+    run: &Run<'_>,
     message: &DeliveryMessage,
     read: &Batch,
     webhooks: &Webhooks,
 ) -> Result<Turn, TurnError> {
-    let now = deliver.context.now();
+    let now = run.context.now();
     let state = read.attempt(&message.key())?;
     match standing(state.as_ref(), message.attempt, message.due, now) {
         Standing::Begin => {}
         Standing::Over => {
             // Who made the attempt may have failed to note it.
             if let (Some(AttemptState::Succeeded(end)), Some(current)) = (&state, webhooks.get(message)) {
-                note_success(deliver, current, end).await?;
+                note_success(run, current, end).await?;
             }
             return Ok(Turn::Over);
         }
         Standing::Held => return Ok(Turn::Again),
         Standing::Ring(Retry { number, due }) => {
-            deliver.context.queues.set_alarm(message.alarm(number, due), now).await?;
+            run.context.queues.set_alarm(message.alarm(number, due), now).await?;
             return Ok(Turn::Over);
         }
     }
@@ -122,7 +122,7 @@ async fn try_turn(
         None => read.webhook(&message.company, message.webhook)?.map(|stored| stored.webhook),
     };
     let app = match &webhook {
-        Some(webhook) => app_of(deliver, message, read, webhook).await?,
+        Some(webhook) => app_of(run, message, read, webhook).await?,
         None => None,
     };
     let kept = if message.event.is_none() { read.event(&message.company, &message.event_id)? } else { None };
@@ -130,7 +130,7 @@ async fn try_turn(
     let held = state.as_ref().is_some_and(AttemptState::is_held);
     let turn = GateTurn { number: message.attempt, accepted_at: message.accepted_at, held };
     let app_state = app.as_ref().map(|app| app.state);
-    let begun = Begun { deliver, message, event, state, now };
+    let begun = Begun { run, message, event, state, now };
     match gate(webhook.as_ref(), app_state, &turn, now) {
         Gate::Deliver => match (webhook.zip(current), event) {
             (Some((webhook, current)), Some(event)) => {
@@ -147,7 +147,7 @@ async fn try_turn(
 
 /// The app of an application webhook.
 async fn app_of(
-    deliver: &Deliver,
+    run: &Run<'_>,
     message: &DeliveryMessage,
     read: &Batch,
     webhook: &Webhook,
@@ -157,13 +157,13 @@ async fn app_of(
         return read.app(&installation).map(Some);
     }
     // The message does not say so; so it was not known when the batch was read.
-    deliver.context.store.app(&installation).await.map(Some)
+    run.context.store.app(&installation).await.map(Some)
 }
 
 /// An attempt that a message has begun, and that is now made, delayed or dropped: on condition that its item still is
 /// what was read.
 struct Begun<'a> {
-    deliver: &'a Deliver,
+    run: &'a Run<'a>,
     message: &'a DeliveryMessage,
     event: Option<&'a Event>,
     state: Option<AttemptState>,
@@ -172,16 +172,16 @@ struct Begun<'a> {
 
 impl Begun<'_> {
     async fn make(&self, mut due: Due<'_>) -> Result<Turn, TurnError> {
-        let Self { deliver, message, state, now, .. } = self;
+        let Self { run, message, state, now, .. } = self;
         if let Some(state) = state {
-            let name = format!("{:032x}", u128::from_be_bytes(deliver.context.random()));
-            let claim = deliver.context.store.claim(&message.key(), state, &name, *now).await?;
+            let name = format!("{:032x}", u128::from_be_bytes(run.context.random()));
+            let claim = run.context.store.claim(&message.key(), state, &name, *now).await?;
             if claim == Claim::AlreadyTaken {
                 return Ok(Turn::Again);
             }
             due.owner = Some(name);
         }
-        make_attempt(deliver, due).await
+        make_attempt(run, due).await
     }
 
     async fn wait(&self, until: Timestamp, held: bool) -> Result<Turn, TurnError> {
@@ -189,7 +189,7 @@ impl Begun<'_> {
             return Ok(Turn::Again);
         }
         let alarm = self.message.alarm(self.message.attempt, until);
-        self.deliver.context.queues.set_alarm(alarm, self.now).await?;
+        self.run.context.queues.set_alarm(alarm, self.now).await?;
         Ok(Turn::Over)
     }
 
@@ -197,14 +197,20 @@ impl Begun<'_> {
         if self.settle(AttemptState::Dropped(reason)).await? == Claim::AlreadyTaken {
             return Ok(Turn::Again);
         }
-        let message = self.message;
+        let Self { run, message, event, .. } = self;
+        run.metrics.count(Count::Dropped, 1);
         tracing::info!(
             target: ATTEMPT,
             company = %message.company,
             webhook = %message.webhook,
             delivery = %message.delivery,
             attempt = message.attempt.as_number(),
+            event = %message.event_id,
+            object = event.map(|event| event.object.as_str()),
+            action = event.map(|event| event.action.as_str()),
+            outcome = "dropped",
             dropped = reason.as_str(),
+            correlation_id = event.map(|event| &*event.correlation_id),
         );
         Ok(Turn::Over)
     }
@@ -216,6 +222,6 @@ impl Begun<'_> {
             about: self.event.map(About::from),
             state,
         };
-        Ok(self.deliver.context.store.settle(&attempt, self.state.as_ref(), self.now).await?)
+        Ok(self.run.context.store.settle(&attempt, self.state.as_ref(), self.now).await?)
     }
 }

@@ -19,7 +19,7 @@ use knockback::{
     domain::{PageStanding, page_standing},
     queues::{DeliveryMessage, EventsMessage, FanOutPage, RouteCursor, SendError},
     store::{FanOut, StoreError},
-    telemetry::chain,
+    telemetry::{Count, Metrics, chain},
 };
 
 use self::{
@@ -45,28 +45,30 @@ enum FanOutError {
 
 /// Fans out all events of a batch; those that failed are named in the answer and come again.
 pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
+    let metrics = Metrics::default();
     // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
-    let records = batch.records.into_iter().map(|record| handle_record(context, record).boxed());
+    let records = batch.records.into_iter().map(|record| handle_record(context, &metrics, record).boxed());
     let mut response = SqsBatchResponse::default();
     response.set_failures(join_all(records).await.into_iter().flatten());
+    metrics.emit(context);
     response
 }
 
 /// Handles one message; with its id if it has to come again.
-async fn handle_record(context: &Context, record: SqsMessage) -> Option<String> {
+async fn handle_record(context: &Context, metrics: &Metrics, record: SqsMessage) -> Option<String> {
     let message = record.message_id.unwrap_or_default();
-    match handle_message(context, &record.body.unwrap_or_default()).await {
+    match handle_message(context, metrics, &record.body.unwrap_or_default()).await {
         Ok(()) => return None,
         // Two copies of a message are normal.
-        Err(error @ FanOutError::Held) => tracing::info!(message, %error, "a page comes again"),
+        Err(error @ FanOutError::Held) => tracing::info!(message_id = message, %error, "a page comes again"),
         Err(error) => {
-            tracing::error!(message, error = chain(&error), "an event was not fanned out");
+            tracing::error!(message_id = message, error = chain(&error), "an event was not fanned out");
         }
     }
     Some(message)
 }
 
-async fn handle_message(context: &Context, body: &str) -> Result<(), FanOutError> {
+async fn handle_message(context: &Context, metrics: &Metrics, body: &str) -> Result<(), FanOutError> {
     let message = match read(context, body)? {
         Work::Message(message) => message,
         Work::End(target, by) => return Ok(removal::begin(context, target, &by).await?),
@@ -74,22 +76,24 @@ async fn handle_message(context: &Context, body: &str) -> Result<(), FanOutError
     match message {
         EventsMessage::Event(event) => {
             let fan_out = context.store.begin_fan_out(event, context.now()).await?;
-            send_page(context, fan_out, 0, None).await
+            metrics.count(Count::EventsAccepted, usize::from(fan_out.is_new));
+            send_page(context, metrics, fan_out, 0, None).await
         }
         EventsMessage::FanOut(FanOutPage { company, event_id, page, cursor }) => {
             let Some(fan_out) = context.store.fan_out(&company, &event_id).await? else {
                 tracing::warn!(%company, event = %event_id, page, "an event has expired before it was fanned out");
                 return Ok(());
             };
-            send_page(context, fan_out, page, Some(cursor)).await
+            send_page(context, metrics, fan_out, page, Some(cursor)).await
         }
-        EventsMessage::Removal(page) => Ok(removal::clear_page(context, &page).await?),
+        EventsMessage::Removal(page) => Ok(removal::clear_page(context, metrics, &page).await?),
     }
 }
 
 /// Sends one page of an event. The order of the calls is what makes it safe to die between any two of them.
 async fn send_page(
     context: &Context,
+    metrics: &Metrics,
     fan_out: FanOut,
     number: u32,
     cursor: Option<RouteCursor>,
@@ -117,6 +121,7 @@ async fn send_page(
     } else {
         store.finish_fan_out(&event.company, &event.id).await?;
     }
+    metrics.count(Count::WebhooksMatched, count);
     tracing::info!(
         company = %event.company,
         event = %event.id,

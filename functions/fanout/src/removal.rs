@@ -13,6 +13,7 @@ use knockback::{
     domain::{AppRemoval, EventId, RemovalTarget, Webhook},
     queues::{DeliveryMessage, SendError},
     store::{Possession, Removal, StoreError},
+    telemetry::{Count, Metrics},
 };
 
 /// How many webhooks and tokens are removed at once.
@@ -38,7 +39,11 @@ pub(crate) async fn begin(
 }
 
 /// Clears a page away.
-pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Result<(), RemovalError> {
+pub(crate) async fn clear_page(
+    context: &Context,
+    metrics: &Metrics,
+    removal: &AppRemoval,
+) -> Result<(), RemovalError> {
     if removal.is_over(&context.store.life(&removal.target).await?) {
         return Ok(());
     }
@@ -46,7 +51,7 @@ pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Resul
     let page = context.store.possessions(removal).await?;
     let found = !page.going.is_empty();
     // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
-    let going = page.going.into_iter().map(|possession| clear(context, removal, possession).boxed());
+    let going = page.going.into_iter().map(|possession| clear(context, metrics, removal, possession).boxed());
     stream::iter(going).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     match removal.next(found, page.next, now) {
         Some((next, wait)) => context.queues.send_removal(next, wait).await?,
@@ -57,13 +62,18 @@ pub(crate) async fn clear_page(context: &Context, removal: &AppRemoval) -> Resul
     Ok(context.store.finish_page(removal).await?)
 }
 
-async fn clear(context: &Context, removal: &AppRemoval, possession: Possession) -> Result<(), RemovalError> {
+async fn clear(
+    context: &Context,
+    metrics: &Metrics,
+    removal: &AppRemoval,
+    possession: Possession,
+) -> Result<(), RemovalError> {
     match possession {
         Possession::Token(token) => {
             context.store.delete_token(&token).await?;
         }
         Possession::Webhook(webhook) => {
-            bid_farewell(context, removal, &webhook.webhook).await?;
+            bid_farewell(context, metrics, removal, &webhook.webhook).await?;
             let (reason, now) = (removal.target.reason(), context.now());
             let goes = |webhook: &Webhook| removal.takes(webhook.generation);
             if let Removal::Removed(webhook, announcement) =
@@ -79,6 +89,7 @@ async fn clear(context: &Context, removal: &AppRemoval, possession: Possession) 
 /// Sends what a webhook that goes still tells its app. Before it goes: who dies in between finds the webhook again.
 async fn bid_farewell(
     context: &Context,
+    metrics: &Metrics,
     removal: &AppRemoval,
     webhook: &Webhook,
 ) -> Result<(), RemovalError> {
@@ -87,5 +98,7 @@ async fn bid_farewell(
     // It is fanned out to this webhook alone; kept, so that its retries find it.
     let event = context.store.begin_fan_out(Box::new(event), context.now()).await?.event;
     let message = DeliveryMessage::original(&event, webhook.id).of(webhook.installation());
-    Ok(context.queues.send_deliveries([message]).await?)
+    context.queues.send_deliveries([message]).await?;
+    metrics.count(Count::WebhooksMatched, 1);
+    Ok(())
 }

@@ -14,7 +14,7 @@ use knockback::{
     domain::{Mail, Notice, NoticeError, contact},
     mail::MailError,
     store::{NoticeClaim, StoreError},
-    telemetry::chain,
+    telemetry::{Count, Metrics, chain},
 };
 
 /// Why an owner was not mailed; the message comes again.
@@ -32,25 +32,30 @@ enum NotifyError {
 
 /// Mails the owners that a batch is about; the messages that have to come again are named in the answer.
 pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
-    let mut again = Vec::new();
+    let (mut again, metrics) = (Vec::new(), Metrics::default());
     // One after the other, for SES has a sending rate.
     for record in batch.records {
         let message = record.message_id.unwrap_or_default();
         // Boxed: what three SDKs are waited for with is large.
-        match Box::pin(handle_message(context, &record.body.unwrap_or_default())).await {
+        match Box::pin(handle_message(context, &metrics, &record.body.unwrap_or_default())).await {
             Ok(()) => continue,
             // Two copies of a message are normal.
-            Err(error @ NotifyError::Held) => tracing::info!(message, %error, "a mail comes again"),
-            Err(error) => tracing::error!(message, error = chain(&error), "an owner was not mailed"),
+            Err(error @ NotifyError::Held) => {
+                tracing::info!(message_id = message, %error, "a mail comes again")
+            }
+            Err(error) => {
+                tracing::error!(message_id = message, error = chain(&error), "an owner was not mailed")
+            }
         }
         again.push(message);
     }
+    metrics.emit(context);
     let mut response = SqsBatchResponse::default();
     response.set_failures(again);
     response
 }
 
-async fn handle_message(context: &Context, body: &str) -> Result<(), NotifyError> {
+async fn handle_message(context: &Context, metrics: &Metrics, body: &str) -> Result<(), NotifyError> {
     let Some(notice) = Notice::parse(body)? else { return Ok(()) };
     let Notice { company, webhook: id, .. } = &notice;
     let skipped = |why: &str| {
@@ -78,7 +83,9 @@ async fn handle_message(context: &Context, body: &str) -> Result<(), NotifyError
     let last = store.last_end(company, *id).await?;
     let policy = context.config.policies.of(webhook.dialect());
     let mail = Mail::write(&notice, &webhook, last.as_ref(), policy);
-    let sent_as = mailer.send(to, &mail).await?;
+    let sent = mailer.send(to, &mail).await;
+    metrics.count(if sent.is_ok() { Count::MailsSent } else { Count::MailsFailed }, 1);
+    let sent_as = sent?;
     tracing::info!(%company, webhook = %id, notice = notice.told.word(), sent_as, "mailed");
     Ok(store.note_sent(&notice, context.now()).await?)
 }

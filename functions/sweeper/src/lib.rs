@@ -10,7 +10,7 @@ mod waits;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use knockback::{Context, domain::Timestamp, queues::SendError, store::StoreError};
+use knockback::{Context, domain::Timestamp, queues::SendError, store::StoreError, telemetry::Metrics};
 use serde::{Deserialize, Serialize};
 
 /// How long a run begins new pages: less than the function's timeout, so that it ends by itself.
@@ -61,12 +61,15 @@ pub enum SweepError {
 ///
 /// If the index cannot be read, or messages not be sent.
 pub async fn handle(context: &Context, request: &Request) -> Result<Swept, SweepError> {
-    let run = Run { context, began_at: context.now() };
+    let run = Run { context, began_at: context.now(), metrics: Metrics::default() };
     // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
     let swept = match request.sweep {
-        Sweep::Stale => stale::sweep(&run).boxed().await?,
-        Sweep::Waits => waits::sweep(&run).boxed().await?,
+        Sweep::Stale => stale::sweep(&run).boxed().await,
+        Sweep::Waits => waits::sweep(&run).boxed().await,
     };
+    // What was done before a failure counts too.
+    run.metrics.emit(context);
+    let swept = swept?;
     let Swept { done, left, failed } = swept;
     tracing::info!(sweep = ?request.sweep, done, left, failed, "swept");
     Ok(swept)
@@ -76,6 +79,7 @@ pub async fn handle(context: &Context, request: &Request) -> Result<Swept, Sweep
 struct Run<'a> {
     context: &'a Context,
     began_at: Timestamp,
+    metrics: Metrics,
 }
 
 impl Run<'_> {

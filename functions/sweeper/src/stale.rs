@@ -5,7 +5,7 @@ use knockback::{
     bus::announce,
     domain::{Policy, RemoveReason, StaleBounds, Staleness, Webhook, staleness},
     store::{Batch, FAILING_SHARDS, Removal, StoreError, StoredWebhook},
-    telemetry::chain,
+    telemetry::{Count, chain},
 };
 
 use crate::{Run, SweepError, Swept};
@@ -99,6 +99,7 @@ async fn delete(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, StoreErro
     else {
         return Ok(false);
     };
+    run.metrics.count(Count::SweptStale, 1);
     tracing::warn!(
         company = %webhook.company,
         webhook = %webhook.id,

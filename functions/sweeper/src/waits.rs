@@ -4,7 +4,7 @@ use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     queues::{Alarm, AnnouncementMessage, DeliveryMessage},
     store::{DUE_SHARDS, Sleeper, Wait},
-    telemetry::chain,
+    telemetry::{Count, chain},
 };
 
 use crate::{Run, SweepError, Swept};
@@ -45,6 +45,7 @@ async fn wake(run: &Run<'_>, waits: &[Wait]) -> Result<Swept, SweepError> {
     let now = context.now();
     let alarms: Vec<Alarm> = waits.iter().map(alarm).collect();
     context.queues.set_alarms(&alarms, now).await?;
+    run.metrics.count(Count::WaitsWoken, alarms.len());
     let mut swept = Swept { done: alarms.len(), ..Swept::default() };
     for some in waits.chunks(AT_ONCE) {
         let puts = some.iter().map(|wait| context.store.put_off(wait, now).boxed());

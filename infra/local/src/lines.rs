@@ -64,6 +64,7 @@ struct AttemptLine {
     error: Option<String>,
     dropped: Option<String>,
     retry_due: Option<String>,
+    given_up: bool,
     banned_until: Option<String>,
     deactivated: bool,
 }
@@ -90,8 +91,10 @@ impl Visit for AttemptLine {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if field.name() == "deactivated" {
-            self.deactivated = value;
+        match field.name() {
+            "given_up" => self.given_up = value,
+            "deactivated" => self.deactivated = value,
+            _ => {}
         }
     }
 
@@ -122,10 +125,12 @@ impl fmt::Display for AttemptLine {
         let duration_ms = self.duration_ms.unwrap_or_default();
         match (&self.error, self.status) {
             (Some(error), _) => {
-                write!(f, "{object}.{action}  FAILED after {duration_ms} ms: {error}; ")?;
+                write!(f, "{object}.{action}  FAILED after {duration_ms} ms: {error}")?;
                 match &self.retry_due {
-                    Some(due) => write!(f, "next attempt at {}", time_of_day(due)),
-                    None => f.write_str("given up"),
+                    Some(due) => write!(f, "; next attempt at {}", time_of_day(due)),
+                    None if self.given_up => f.write_str("; given up"),
+                    // A copy of it has decided what follows, or its webhook is gone.
+                    None => Ok(()),
                 }
             }
             (None, status) => {
@@ -181,8 +186,11 @@ mod tests {
         };
         assert_eq!(line.to_string(), "webhook 7  attempt 1  deal.change  delivered in 3 ms: 200");
         line.error = Some("answered 500 Internal Server Error".to_owned());
-        let expected = "webhook 7  attempt 1  deal.change  FAILED after 3 ms: answered 500 Internal Server Error; given up";
+        let expected =
+            "webhook 7  attempt 1  deal.change  FAILED after 3 ms: answered 500 Internal Server Error";
         assert_eq!(line.to_string(), expected);
+        line.given_up = true;
+        assert_eq!(line.to_string(), format!("{expected}; given up"));
         line.retry_due = Some("2026-01-01T00:00:03.000Z".to_owned());
         assert!(line.to_string().ends_with("; next attempt at 00:00:03.000Z"), "{line}");
         line.dropped = Some("banned".to_owned());

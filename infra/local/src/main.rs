@@ -94,6 +94,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         },
         host: reached_at.to_string(),
         mail_from: Some("knockback@aws.box.localhost".to_owned()),
+        stack: None,
     };
     let addresses = settings.addresses.clone();
     let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };

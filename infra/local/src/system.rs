@@ -64,6 +64,8 @@ pub struct Settings {
     pub host: String,
     /// The address that mail to owners comes from; without, none is sent.
     pub mail_from: Option<String>,
+    /// The name of the deployment, by which its metrics are told from others; without, there are none.
+    pub stack: Option<String>,
 }
 
 #[cfg(test)]
@@ -81,6 +83,7 @@ impl Settings {
             addresses: AddressPolicy::default(),
             host: "knockback.test".to_owned(),
             mail_from: None,
+            stack: None,
         }
     }
 }
@@ -185,6 +188,7 @@ impl System {
             host: Some(settings.host),
             mail_from: settings.mail_from,
             key_ring: Some(KEY_RING.to_owned()),
+            stack: settings.stack,
         };
         let sender = Sender::on(&internet, config.addresses.clone())?;
         for (function, role) in stack.roles {

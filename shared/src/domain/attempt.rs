@@ -240,6 +240,7 @@ mod tests {
         assert_eq!(due(2), Some(Retry { number: number(3), due: at(1030) }));
         assert_eq!(due(3), Some(Retry { number: number(4), due: at(1150) }));
         assert_eq!(due(4), None);
+        assert_eq!([3, 4, 5].map(|n| policy().is_last(number(n))), [false, true, true]);
     }
 
     /// 48 hours and 4 minutes of delays (facts: ePages, Delivery policy).

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::AttemptNumber;
+
 /// How deliveries are tried, and what failing costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -86,6 +88,11 @@ const WAIT_MAX: Duration = Duration::from_hours(7 * 24);
 const STALE_MAX: Duration = Duration::from_hours(365 * 24);
 
 impl Policy {
+    /// Whether no retry follows the attempt with this number.
+    pub fn is_last(&self, number: AttemptNumber) -> bool {
+        usize::try_from(number.as_number()).map_or(true, |number| number > self.retries.len())
+    }
+
     fn pipedrive() -> Self {
         Self {
             timeout: Duration::from_secs(10),

@@ -73,6 +73,8 @@ pub struct FanOut {
     pub event: Box<Event>,
     /// How far it is.
     pub state: FanOutState,
+    /// Whether this very call has kept it. Of all repeats of an event one is told so; none, if DynamoDB's answer is lost.
+    pub is_new: bool,
 }
 
 impl Store {
@@ -103,7 +105,9 @@ impl Store {
             .set_item(Some(to_item(&item)?))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(OnFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(FanOut { event, state: item.fan_out() }) };
+        let Err(error) = put.send().await else {
+            return Ok(FanOut { event, state: item.fan_out(), is_new: true });
+        };
         let Some(PutItemError::ConditionalCheckFailedException(kept)) = error.as_service_error() else {
             return Err(StoreError::call("PutItem")(error));
         };
@@ -225,7 +229,7 @@ impl Store {
 
 fn fan_out(item: Item) -> Result<FanOut, StoreError> {
     let item: EventItem = from_item(item)?;
-    Ok(FanOut { event: Box::new(unpack(&item)?), state: item.fan_out() })
+    Ok(FanOut { event: Box::new(unpack(&item)?), state: item.fan_out(), is_new: false })
 }
 
 /// Reads an event's item.

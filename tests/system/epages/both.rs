@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use knockback::sender::signing::epages_signature;
 use serde_json::json;
-use tests::{CLIENT_SECRET, Received, World};
+use tests::{CLIENT_SECRET, PAYLOAD, Received, World};
 
 /// Checks the signature that every dialect has.
 fn check_signed(received: &Received, secret: &str) {
@@ -42,7 +42,7 @@ async fn one_event_reaches_both_dialects_each_in_its_own_way() {
     let body = to_app.json();
     assert_eq!(body["eventType"], "PRODUCT_UPDATE");
     assert_eq!(body["entityUrl"], "https://shop.example/rs/shops/1/products/8");
-    assert_eq!(body["entity"], json!({"id": 8, "value": 2}));
+    assert_eq!(body["entity"], json!({"id": 8, "value": 2, "note": PAYLOAD}));
     let expected = epages_signature(CLIENT_SECRET, &to_app.request.body);
     assert_eq!(to_app.header("x-epages-hmac-sha256"), Some(&*expected));
     check_signed(&to_app, hook["signingSecret"].as_str().expect("a secret"));
