@@ -28,20 +28,29 @@ pub(crate) enum Service {
     Mail,
 }
 
+/// A service that is known to be absent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lacking {
+    /// What a call is answered all the same.
+    pub(crate) answer: &'static str,
+    /// Why it is absent.
+    pub(crate) reason: &'static str,
+}
+
 impl Emulator {
     /// The one of this name, as `KNOCKBACK_CONTRACT_NAME` has it.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         [Self::Ministack, Self::DynamodbLocal].into_iter().find(|emulator| emulator.to_string() == name)
     }
 
-    /// Why it has nothing of a service, where it is known to have none.
-    pub(crate) fn lacks(self, service: Service) -> Option<&'static str> {
-        match (self, service) {
-            (Self::DynamodbLocal, service) if service != Service::Dynamodb => {
-                Some("it is DynamoDB and no more")
-            }
-            _ => None,
-        }
+    /// What it answers to calls of a service, and why, where it is known to have nothing of it.
+    pub(crate) fn lacks(self, service: Service) -> Option<Lacking> {
+        let answer = match (self, service) {
+            (Self::DynamodbLocal, Service::Sqs | Service::Events | Service::Secrets) => "InvalidAction",
+            (Self::DynamodbLocal, Service::Mail) => "InternalFailure",
+            _ => return None,
+        };
+        Some(Lacking { answer, reason: "it is DynamoDB and no more" })
     }
 }
 

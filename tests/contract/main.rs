@@ -63,8 +63,8 @@ async fn main() -> ExitCode {
     for (service, clauses) in contract() {
         let mut clauses: Vec<_> = clauses.into_iter().filter(is_wanted).collect();
         match endpoint.emulator.lacks(service) {
-            Some(reason) if !clauses.is_empty() => {
-                report.lacking(service, reason, clauses.len(), endpoint.probe(service).await);
+            Some(known) if !clauses.is_empty() => {
+                report.lacking(service, known, clauses.len(), endpoint.probe(service).await);
             }
             _ => tried.append(&mut clauses),
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::{
     aws::Endpoint,
     clause::Outcome,
-    emulator::{Emulator, Service},
+    emulator::{Emulator, Lacking, Service},
 };
 
 /// What has come out so far.
@@ -25,22 +25,23 @@ impl Report {
         Self { emulator, held: 0, known: Vec::new(), lacking: Vec::new(), broken: Vec::new() }
     }
 
-    /// Notes a service that is known to be absent, and what it answered to a call all the same.
+    /// Notes a service that is known to be absent, and by which code a call was refused all the same.
     pub(crate) fn lacking(
         &mut self,
         service: Service,
-        reason: &str,
+        known: Lacking,
         clauses: usize,
-        probe: Result<(), String>,
+        refused_by: Option<String>,
     ) {
-        match probe {
-            Err(answer) => {
-                self.lacking
-                    .push(format!("no {service} ({clauses} clauses): {reason}; a call is answered {answer}"));
+        let Lacking { answer, reason } = known;
+        match refused_by {
+            Some(code) if code == answer => {
+                self.lacking.push(format!("no {service} ({clauses} clauses): {reason}, and answers {code}"));
             }
-            Ok(()) => {
-                self.broken.push(format!("{service}: it answers, and is known not to: that line can go"));
+            Some(code) => {
+                self.broken.push(format!("no {service}: it is known to answer {answer}, not {code}"));
             }
+            None => self.broken.push(format!("{service}: it answers, and is known not to: that line can go")),
         }
     }
 
