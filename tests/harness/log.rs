@@ -153,6 +153,9 @@ fn wrong(text: &str) -> Option<String> {
     if let Some(shown) = NOWHERE.iter().find(|kept| text.contains(**kept)) {
         return Some(format!("{shown} in the log: {text}"));
     }
+    if text.matches("\"message\":").count() > 1 {
+        return Some(format!("a field that hides the message: {text}"));
+    }
     if !text.contains("\"_aws\"") {
         return None;
     }
@@ -170,6 +173,7 @@ mod tests {
         for text in [PAYLOAD, "http://127.0.0.1:9/hook", "url?key=of-the-receiver-alone", HOOK] {
             assert!(wrong(&format!("{{\"error\":\"{text}\"}}\n")).is_some(), "{text}");
         }
+        assert!(wrong("{\"message\":\"an event\",\"message\":\"7\"}\n").is_some(), "a name twice");
         assert!(wrong("{\"_aws\":{}}\n").is_some(), "metrics that are not as specified");
     }
 }

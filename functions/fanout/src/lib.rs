@@ -60,9 +60,9 @@ async fn handle_record(context: &Context, metrics: &Metrics, record: SqsMessage)
     match handle_message(context, metrics, &record.body.unwrap_or_default()).await {
         Ok(()) => return None,
         // Two copies of a message are normal.
-        Err(error @ FanOutError::Held) => tracing::info!(message, %error, "a page comes again"),
+        Err(error @ FanOutError::Held) => tracing::info!(message_id = message, %error, "a page comes again"),
         Err(error) => {
-            tracing::error!(message, error = chain(&error), "an event was not fanned out");
+            tracing::error!(message_id = message, error = chain(&error), "an event was not fanned out");
         }
     }
     Some(message)

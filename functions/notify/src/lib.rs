@@ -40,8 +40,12 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
         match Box::pin(handle_message(context, &metrics, &record.body.unwrap_or_default())).await {
             Ok(()) => continue,
             // Two copies of a message are normal.
-            Err(error @ NotifyError::Held) => tracing::info!(message, %error, "a mail comes again"),
-            Err(error) => tracing::error!(message, error = chain(&error), "an owner was not mailed"),
+            Err(error @ NotifyError::Held) => {
+                tracing::info!(message_id = message, %error, "a mail comes again");
+            }
+            Err(error) => {
+                tracing::error!(message_id = message, error = chain(&error), "an owner was not mailed");
+            }
         }
         again.push(message);
     }
