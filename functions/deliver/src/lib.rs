@@ -162,7 +162,7 @@ fn read_messages(batch: SqsEvent) -> Messages {
                     announcements.push((announcement, id));
                 } else {
                     tracing::error!(
-                        message = id,
+                        message_id = id,
                         error = chain(&error),
                         "a delivery's message cannot be read"
                     );

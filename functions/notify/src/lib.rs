@@ -41,10 +41,10 @@ pub async fn handle(context: &Context, batch: SqsEvent) -> SqsBatchResponse {
             Ok(()) => continue,
             // Two copies of a message are normal.
             Err(error @ NotifyError::Held) => {
-                tracing::info!(message_id = message, %error, "a mail comes again")
+                tracing::info!(message_id = message, %error, "a mail comes again");
             }
             Err(error) => {
-                tracing::error!(message_id = message, error = chain(&error), "an owner was not mailed")
+                tracing::error!(message_id = message, error = chain(&error), "an owner was not mailed");
             }
         }
         again.push(message);
