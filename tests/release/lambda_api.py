@@ -1,7 +1,7 @@
-"""The half of Lambda that a function sees: the Runtime API, for one process at a time, which it also starts.
+"""As much of Lambda as it takes to run release binaries and to look at the clock.
 
-`Function` starts a binary as Lambda does, hands it one event after the other, and says how long it took from its start to
-its first request for one.
+`Function` starts a binary as Lambda does, hands it one event after the other (the Runtime API), and says how long it took
+from its start to its first request for one. `Lambda` invokes functions by their names (the Invoke API).
 """
 
 import http.server
@@ -64,14 +64,25 @@ class Function:
         began = time.perf_counter()
         # A function has what Lambda gives it, and nothing of the shell that the tests run in.
         self.process = subprocess.Popen([binary], env=environment | lambdas_own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.lines = []
-        self.reading = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)
+        self.lines = queue.Queue()
+        self.reading = threading.Thread(target=self.read, daemon=True)
         self.reading.start()
         try:
             self.started_in = self.first_poll.get(timeout=10) - began
         except queue.Empty:
             self.stop()
-            raise RuntimeError(f"{binary} asked for no event: {self.lines}") from None
+            raise RuntimeError(f"{binary} asked for no event: {list(self.lines.queue)}") from None
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def line(self, is_it):
+        """The next line of its log that is the one that is meant."""
+        while True:
+            line = json.loads(self.lines.get(timeout=self.timeout))
+            if is_it(line):
+                return line
 
     def invoke(self, event):
         self.events.put(event)
@@ -81,20 +92,88 @@ class Function:
         return answer
 
     def stop(self):
-        """Ends it, and answers with the lines that it has written."""
         self.process.kill()
         self.process.wait()
         self.reading.join()
         self.events.put(None)
         self.server.shutdown()
         self.server.server_close()
-        return self.lines
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Lambda:
+    """Functions by name. Each is started when it is first invoked, and again after it was stopped."""
+
+    def __init__(self, binaries):
+        self.binaries, self.environment, self.running, self.turn = binaries, {}, {}, threading.Lock()
+        functions = self
+
+        class InvokeApi(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                answer = functions.invoke(self.path.split("/")[3], event)
+                body = json.dumps(answer).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), InvokeApi)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def start(self, name, **variables):
+        """A process of a function, for whoever wants one of its own."""
+        return Function(self.binaries[name], self.environment | variables)
+
+    def invoke(self, name, event):
+        with self.turn:
+            if name not in self.running:
+                self.running[name] = self.start(name)
+            return self.running[name].invoke(event)
+
+    def restart(self, name, **variables):
+        """Has a function be invoked in a new process from now on."""
+        with self.turn:
+            if name in self.running:
+                self.running.pop(name).stop()
+            self.running[name] = self.start(name, **variables)
+            return self.running[name]
+
+    def request(self, method, path, body, token):
+        """Asks the API, as API Gateway does. Answers with the status and the body."""
+        answer = self.invoke("api", {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {"content-type": "application/json", "x-api-token": token, "host": "api.example.com"},
+            "requestContext": {
+                "accountId": "000000000000", "apiId": "api", "domainName": "api.example.com", "domainPrefix": "api",
+                "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "tests"},
+                "requestId": "request", "routeKey": "$default", "stage": "$default",
+                "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1767225600000,
+            },
+            "body": json.dumps(body),
+            "isBase64Encoded": False,
+        })
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def stop(self):
+        self.server.shutdown()
+        with self.turn:
+            for function in self.running.values():
+                function.stop()
 
 
 def chunks(stream):
