@@ -38,6 +38,8 @@ pub struct Stack {
     pub secrets: Vec<(String, GeneratedSecret)>,
     /// `PutRule` requests, each with the targets that `PutTargets` gives it.
     pub rules: Vec<(Value, Value)>,
+    /// What has to be known to invoke each function elsewhere.
+    pub functions: Vec<Function>,
     /// What each function may do, by the function's name.
     pub roles: Vec<(String, Role)>,
     /// Which queue feeds which function.
@@ -59,6 +61,17 @@ pub struct GeneratedSecret {
     /// Whether it is letters and digits only.
     #[serde(default)]
     pub exclude_punctuation: bool,
+}
+
+/// A function as it is invoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name in the template.
+    pub name: String,
+    /// The name of the binary that it is.
+    pub binary: String,
+    /// How long an invocation may take, in seconds.
+    pub timeout_secs: u64,
 }
 
 /// An event source mapping: the messages of a queue are a function's input.
@@ -143,6 +156,7 @@ impl Stack {
                     stack.secrets.push((name.to_owned(), generated));
                 }
                 "AWS::Serverless::Function" => {
+                    stack.functions.extend(template.function(name, &properties));
                     stack.roles.extend(template.role(name, &properties)?.map(|role| (name.to_owned(), role)));
                     stack.mappings.extend(mappings(name, &properties));
                     stack.schedules.extend(schedules::schedules(name, &properties)?);
@@ -167,6 +181,13 @@ impl Template {
                 resource.get("Properties").map_or(Value::Null, |properties| self.resolve(properties));
             Some((name.as_str()?, resource.get("Type")?.as_str()?, properties))
         })
+    }
+
+    /// A function whose `Metadata` names its binary.
+    fn function(&self, name: &str, properties: &Value) -> Option<Function> {
+        let metadata = self.0.get("Resources")?.get(name)?.get("Metadata")?;
+        let binary = metadata.get("BuildProperties")?.get("Binary")?.as_str()?.to_owned();
+        Some(Function { name: name.to_owned(), binary, timeout_secs: timeout_secs(properties) })
     }
 
     /// The role that a function's `Role` refers to. A function without one may do nothing.
@@ -251,6 +272,11 @@ impl Template {
     }
 }
 
+/// How long an invocation may take, in seconds: 3 on AWS unless the template says otherwise.
+fn timeout_secs(properties: &Value) -> u64 {
+    properties["Timeout"].as_u64().unwrap_or(3)
+}
+
 fn role_arn(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/{name}")
 }
@@ -297,7 +323,7 @@ fn mappings(function: &str, properties: &Value) -> Vec<Mapping> {
                 queue: source["Queue"].as_str()?.rsplit(':').next()?.to_owned(),
                 batch_size: number(&source["BatchSize"], 10),
                 concurrency: number(&source["ScalingConfig"]["MaximumConcurrency"], 1000),
-                timeout_secs: properties["Timeout"].as_u64().unwrap_or(3),
+                timeout_secs: timeout_secs(properties),
             })
         })
         .collect()
