@@ -57,39 +57,39 @@ impl fmt::Display for Environment {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        sync::Arc,
+    };
 
     use clap::Parser as _;
     use knockback::{
+        clock::{SystemClock, SystemEntropy},
         domain::{AddressPolicy, Objects, Policies},
-        queues::QueueUrls,
+        sender::Internet,
     };
     use serde_norway::Value as Yaml;
 
     use super::*;
-    use crate::template::TEMPLATE;
+    use crate::{
+        system::{Settings, Surroundings, System},
+        template::TEMPLATE,
+    };
 
-    const FLAGS: [&str; 8] = [
+    const FLAGS: [&str; 7] = [
         "--policy=pipedrive.ban=5s pipedrive.retries=1s,2s",
         "--policy=pipedrive.strikes=3",
         "--objects=order shipment",
         "--budget=100",
         "--allow-networks=127.0.0.0/8 ::1",
-        "--platform-token=a-token-of-a-test",
         "--invoke=http://127.0.0.1:9001",
         "--memory",
     ];
 
     /// What is written for those flags, read by a shell's rules.
-    fn written() -> BTreeMap<String, String> {
+    async fn written() -> BTreeMap<String, String> {
         let cli = Cli::try_parse_from(["knockback"].iter().chain(&FLAGS)).expect("flags");
-        let url = |name: &str| format!("http://aws.box.localhost/{ACCOUNT}/{name}");
-        let config = Config {
-            webhooks_table: "WebhooksTable".to_owned(),
-            deliveries_table: "DeliveriesTable".to_owned(),
-            queues: QueueUrls { events: url("E"), deliveries: url("D"), retries: url("R") },
-            bus: "knockback-events".to_owned(),
-            platform_tokens: vec!["a".repeat(64), "b".repeat(64)],
+        let settings = Settings {
             policies: cli.policies(),
             objects: cli.objects(),
             budget: cli.budget(),
@@ -97,12 +97,15 @@ mod tests {
                 allowed: cli.allow_networks.0.clone(),
                 own_hosts: cli.invoke.as_ref().expect("a URL").own_hosts(),
             },
-            retention: std::time::Duration::from_hours(7 * 24),
-            host: Some("127.0.0.1:9001".to_owned()),
+            host: "127.0.0.1:9001".to_owned(),
             mail_from: Some("knockback@aws.box.localhost".to_owned()),
-            key_ring: Some("KeyRing".to_owned()),
+            ..Settings::of_a_test()
         };
-        let file = Environment::new(&cli, &config, "127.0.0.1:4566".parse().expect("an address")).to_string();
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };
+        let system = System::start(None, surroundings).await.expect("a system");
+        let aws_address = "127.0.0.1:4566".parse().expect("an address");
+        let file = Environment::new(&cli, &system.context.config, aws_address).to_string();
         let variable = |line: &str| {
             let (name, value) = line.split_once('=').expect("a variable");
             let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).expect("quotes");
@@ -112,9 +115,9 @@ mod tests {
         file.lines().map(variable).collect()
     }
 
-    #[test]
-    fn functions_elsewhere_have_the_settings_that_the_flags_say() {
-        let written = written();
+    #[tokio::test]
+    async fn functions_elsewhere_have_the_settings_that_the_flags_say() {
+        let written = written().await;
         let config = Config::read(|name| written.get(name).cloned()).expect("a configuration");
         let policies = "pipedrive.ban=5s pipedrive.retries=1s,2s pipedrive.strikes=3";
         assert_eq!(config.policies, Policies::default().with(policies).expect("policies"));
@@ -123,7 +126,9 @@ mod tests {
         let allowed: Vec<_> = config.addresses.allowed.iter().map(Network::to_string).collect();
         assert_eq!(allowed, ["127.0.0.0/8", "::1"]);
         assert_eq!(config.addresses.own_hosts, ["127.0.0.1:9001", "localhost:9001"]);
-        assert_eq!(config.platform_tokens, ["a".repeat(64), "b".repeat(64)]);
+        assert_eq!(config.platform_tokens, ["0".repeat(64)]);
+        assert_eq!(config.bus, "knockback-events");
+        assert_eq!(config.mail_from.as_deref(), Some("knockback@aws.box.localhost"));
         assert_eq!(config.retention, std::time::Duration::from_hours(7 * 24));
         assert_eq!(config.host.as_deref(), Some("127.0.0.1:9001"));
         assert_eq!(config.key_ring.as_deref(), Some("KeyRing"));
@@ -131,8 +136,8 @@ mod tests {
         assert_eq!(config.queues.retries, "http://127.0.0.1:4566/000000000000/RetriesQueue");
     }
 
-    #[test]
-    fn no_variable_of_the_template_is_missing() {
+    #[tokio::test]
+    async fn no_variable_of_the_template_is_missing() {
         let template: Yaml = serde_norway::from_str(TEMPLATE).expect("YAML");
         let variables = |of: &Yaml| -> Vec<String> {
             let variables = of.get("Environment").and_then(|it| it.get("Variables"));
@@ -150,7 +155,7 @@ mod tests {
             names.extend(resource.get("Properties").map(variables).into_iter().flatten());
         }
         assert!(names.contains("KEY_RING") && names.contains("BUS_NAME"), "{names:?}");
-        let written = written();
+        let written = written().await;
         let missing: Vec<_> = names.iter().filter(|name| !written.contains_key(*name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

@@ -55,7 +55,10 @@ fn ok(body: &str) -> String {
 
 impl Lambda {
     async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::serve(TcpListener::bind("127.0.0.1:0").await.expect("a port"))
+    }
+
+    fn serve(listener: TcpListener) -> Self {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let lambda = Self(Arc::new(Notes {
             url: url.parse().expect("a URL"),
@@ -125,6 +128,10 @@ const NEVER: &str = "never";
 
 /// A system whose functions are there, and its clock.
 async fn system(lambda: &Lambda, template: &str) -> (System, VirtualClock) {
+    system_at(&lambda.0.url, template).await
+}
+
+async fn system_at(url: &InvokeUrl, template: &str) -> (System, VirtualClock) {
     let clock = VirtualClock::new(Timestamp::from_ms(1_800_000_000_000));
     let surroundings = Surroundings {
         clock: Arc::new(clock.clone()),
@@ -132,7 +139,7 @@ async fn system(lambda: &Lambda, template: &str) -> (System, VirtualClock) {
         internet: Internet::default(),
         settings: Settings::of_a_test(),
     };
-    let system = System::open(template, None, surroundings, Some(lambda.0.url.clone())).await;
+    let system = System::open(template, None, surroundings, Some(url.clone())).await;
     (system.expect("a system"), clock)
 }
 
@@ -257,6 +264,19 @@ async fn an_invocation_that_takes_longer_than_the_functions_timeout_has_failed()
     let pumped = tokio::time::timeout(PATIENCE, system.pump_once()).await;
     pumped.expect("an end").expect("the queues work");
     assert_eq!(left(&system, &clock), [("one".to_owned(), 2)]);
+}
+
+#[tokio::test]
+async fn an_invocation_waits_for_whoever_is_started_in_its_time() {
+    let address = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let url = format!("http://{address}").parse().expect("a URL");
+    let (system, clock) = system_at(&url, TEMPLATE).await;
+    send(&system, &["one"]);
+    let start = async { Lambda::serve(TcpListener::bind(address).await.expect("the port")) };
+    let (pumped, lambda) = tokio::join!(system.pump_once(), start);
+    pumped.expect("the queues work");
+    assert_eq!(lambda.asked().len(), 1);
+    assert_eq!(left(&system, &clock), []);
 }
 
 #[tokio::test]
