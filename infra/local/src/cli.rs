@@ -1,13 +1,22 @@
 //! The runner's flags.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr as _};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr as _,
+};
 
 use clap::Parser;
 use knockback::domain::{Budget, NUMBERS, Network, Objects, Policies};
 
+use crate::invoke::InvokeUrl;
+
 /// This machine and private networks of IPv4, and no more: not what is link-local or unique-local, where clouds keep their
 /// credentials.
 const PRIVATE: &str = "127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16";
+
+/// Where functions in other processes find the box, unless said otherwise: where emulators of AWS are expected.
+const AWS_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4566);
 
 /// What permits no network.
 const NONE: &str = "none";
@@ -19,7 +28,10 @@ pub struct Cli {
     /// Where the API listens; port 0 takes any free one.
     #[arg(long, env = "KNOCKBACK_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9000", value_parser = address)]
     pub listen: SocketAddr,
-    /// Serve AWS in a box on this loopback address too, for aws-cli and SDKs.
+    /// Invoke the functions at this URL, where `cargo lambda watch` runs them, instead of in this process.
+    #[arg(long, env = "KNOCKBACK_INVOKE", value_name = "URL", value_parser = InvokeUrl::from_str)]
+    pub invoke: Option<InvokeUrl>,
+    /// Serve AWS in a box on this loopback address too, for aws-cli and SDKs; with --invoke on 127.0.0.1:4566 unless set.
     #[arg(long, env = "KNOCKBACK_AWS_LISTEN", value_name = "ADDR", value_parser = loopback)]
     pub aws_listen: Option<SocketAddr>,
     /// Keep nothing: all data is in memory, whatever folder is set.
@@ -41,11 +53,11 @@ pub struct Cli {
     #[arg(long, env = "KNOCKBACK_POLICY", value_name = "NAME=VALUE", value_parser = policy)]
     pub policy: Vec<String>,
     /// The units that each token may spend in a minute: a GET, POST, PUT or PATCH costs 10, a DELETE 6.
-    #[arg(long, env = "KNOCKBACK_BUDGET", value_name = "UNITS", default_value = "12000", value_parser = Budget::from_str)]
-    pub budget: Budget,
+    #[arg(long, env = "KNOCKBACK_BUDGET", value_name = "UNITS", default_value = "12000", value_parser = budget)]
+    pub budget: String,
     /// Objects that webhooks can ask for beside the known ones, such as "order shipment".
-    #[arg(long, env = "KNOCKBACK_OBJECTS", value_name = "NAMES", default_value = "", value_parser = Objects::parse)]
-    pub objects: Objects,
+    #[arg(long, env = "KNOCKBACK_OBJECTS", value_name = "NAMES", default_value = "", value_parser = objects)]
+    pub objects: String,
 }
 
 /// Networks that may be reached although they are not public.
@@ -55,8 +67,23 @@ pub struct Networks(pub Vec<Network>);
 impl Cli {
     /// The numbers of the dialects, as changed by the flags.
     pub fn policies(&self) -> Policies {
-        // Each assignment was checked as it was parsed.
+        // Each assignment was checked as it was parsed, like what follows.
         Policies::default().with(&self.policy.join(" ")).unwrap_or_default()
+    }
+
+    /// What each token may ask for in a minute.
+    pub fn budget(&self) -> Budget {
+        self.budget.parse().unwrap_or_default()
+    }
+
+    /// What webhooks can ask for.
+    pub fn objects(&self) -> Objects {
+        Objects::parse(&self.objects).unwrap_or_default()
+    }
+
+    /// Where AWS in a box listens, if it does: functions in other processes have to reach it.
+    pub fn aws_address(&self) -> Option<SocketAddr> {
+        self.aws_listen.or_else(|| self.invoke.is_some().then_some(AWS_ADDRESS))
     }
 }
 
@@ -87,6 +114,14 @@ fn networks(text: &str) -> Result<Networks, String> {
 
 fn policy(text: &str) -> Result<String, String> {
     Policies::default().with(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn budget(text: &str) -> Result<String, &'static str> {
+    Budget::from_str(text).map(|_| text.to_owned())
+}
+
+fn objects(text: &str) -> Result<String, String> {
+    Objects::parse(text).map(|_| text.to_owned())
 }
 
 fn token(text: &str) -> Result<String, String> {
@@ -131,6 +166,17 @@ mod tests {
     }
 
     #[test]
+    fn the_box_is_on_a_port_if_the_functions_are_elsewhere_or_it_is_asked_for() {
+        let address = |args: &[&str]| parse(args).expect("flags").aws_address().map(|it| it.to_string());
+        let invoke = ["--invoke", "http://127.0.0.1:9001"];
+        assert_eq!(address(&[]), None);
+        assert_eq!(address(&invoke), Some("127.0.0.1:4566".to_owned()));
+        let own = ["--aws-listen", "127.0.0.1:4000"];
+        assert_eq!(address(&own), Some("127.0.0.1:4000".to_owned()));
+        assert_eq!(address(&[invoke, own].concat()), Some("127.0.0.1:4000".to_owned()));
+    }
+
+    #[test]
     fn a_bad_flag_says_what_would_be_right() {
         assert!(
             parse(&["--policy", "pipedrive.ban=soon"]).expect_err("wrong").contains("a duration such as 30m")
@@ -145,6 +191,18 @@ mod tests {
         assert!(
             parse(&["--listen", "localhost:9000"]).expect_err("wrong").contains("such as 127.0.0.1:9000")
         );
+        for (url, right) in [
+            ("127.0.0.1:9001", "such as http://127.0.0.1:9001"),
+            ("localhost:9001", "must begin with http://"),
+            ("ftp://127.0.0.1", "must begin with http://"),
+            ("http://user@127.0.0.1:9001", "user or password"),
+            ("http://127.0.0.1:9001/2015-03-31", "must end after the host"),
+            ("http://127.0.0.1:9001?x", "must end after the host"),
+        ] {
+            let problem = parse(&["--invoke", url]).expect_err(url);
+            assert!(problem.contains(right), "{problem}");
+        }
+        assert!(parse(&["--budget", "9"]).expect_err("wrong").contains("from 10 to 60000"));
         for args in [&["--platform-token", "a b"][..], &["--aws-listen", "0.0.0.0:4566"], &["--nope"]] {
             assert!(parse(args).is_err(), "{args:?}");
         }

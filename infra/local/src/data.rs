@@ -113,6 +113,18 @@ impl DataFolder {
         &self.path
     }
 
+    /// Writes a file that others have to read, closed to everybody but the owner; with its path.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, DataError> {
+        let path = self.path.join(name);
+        let failed = |source| DataError::File { file: path.display().to_string(), source };
+        write_whole(&self.path, name, text.as_bytes()).map_err(failed)?;
+        Ok(path)
+    }
+
     /// The secrets that are kept here; new ones if there are none yet.
     ///
     /// # Errors

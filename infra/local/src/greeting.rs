@@ -8,11 +8,15 @@ use std::{
 use knockback::domain::{AddressPolicy, Network};
 use local::aws::sqs::REGION;
 
+use crate::elsewhere::Elsewhere;
+
 /// What there is to say.
 #[derive(Debug)]
 pub(crate) struct Greeting<'a> {
-    /// Where the API listens.
+    /// Where the API listens, or at least the receiver.
     pub(crate) address: SocketAddr,
+    /// Where the functions are, the API among them, if they are not in this process.
+    pub(crate) elsewhere: Option<&'a Elsewhere<'a>>,
     /// Where AWS in a box listens, if it does.
     pub(crate) aws_address: Option<SocketAddr>,
     /// Where the data is kept; `None` in memory.
@@ -42,16 +46,27 @@ pub(crate) fn reached_at(address: SocketAddr) -> SocketAddr {
 impl fmt::Display for Greeting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { data, platform_token, caller_token, .. } = self;
-        let url = format!("http://{}", reached_at(self.address));
+        let here = format!("http://{}", reached_at(self.address));
         let data = data.as_ref().map_or_else(|| "in memory".to_owned(), |data| format!("in {data}"));
-        writeln!(f, "Knockback is up on {url}, its data {data}.\n")?;
+        let url = if let Some(Elsewhere { url, .. }) = self.elsewhere {
+            writeln!(f, "Knockback's functions are invoked at {url}, its data {data}.\n")?;
+            url.to_string()
+        } else {
+            writeln!(f, "Knockback is up on {here}, its data {data}.\n")?;
+            here.clone()
+        };
         if let Some(address) = self.aws_address {
             writeln!(f, "AWS in a box is on http://{address}, region {REGION}, with any credentials.\n")?;
         }
         writeln!(f, "platform token  {platform_token}")?;
         writeln!(f, "caller's token  {caller_token}  (company {COMPANY}, user {USER}, admin)\n")?;
-        writeln!(f, "Paste these into another terminal:\n")?;
-        let built_in = format!("{url}/receiver/hello");
+        if let Some(elsewhere) = self.elsewhere {
+            tell_start(f, elsewhere)?;
+            writeln!(f, "Once they are up, which a line below says, paste these into a third one:\n")?;
+        } else {
+            writeln!(f, "Paste these into another terminal:\n")?;
+        }
+        let built_in = format!("{here}/receiver/hello");
         let is_permitted = self.addresses.check_url(&built_in).is_ok();
         let (receiver, hint) = if is_permitted {
             (built_in, "")
@@ -91,7 +106,7 @@ curl -w '\n' '{url}/v1/webhooks' -H 'x-api-token: {caller_token}'
         if is_permitted {
             writeln!(f, ".")?;
         } else {
-            writeln!(f, ": the built-in one at {url}/receiver/ is refused.")?;
+            writeln!(f, ": the built-in one at {here}/receiver/ is refused.")?;
         }
         if self.address.ip().is_unspecified() {
             writeln!(
@@ -99,11 +114,24 @@ curl -w '\n' '{url}/v1/webhooks' -H 'x-api-token: {caller_token}'
                 "It listens on all interfaces: whoever reaches this machine and has a token can use it."
             )?;
         }
-        if !self.quiet {
-            write!(f, "Each attempt and each mail is a line below. ")?;
+        match (self.quiet, self.elsewhere) {
+            (true, _) => {}
+            (false, None) => write!(f, "Each attempt and each mail is a line below. ")?,
+            (false, Some(_)) => {
+                write!(f, "Each mail is a line below, each attempt one of the functions' log. ")?;
+            }
         }
         writeln!(f, "Ctrl-C finishes what is in flight.")
     }
+}
+
+/// Says how the functions are started.
+fn tell_start(f: &mut fmt::Formatter<'_>, elsewhere: &Elsewhere<'_>) -> fmt::Result {
+    if let Some(command) = elsewhere.command() {
+        return writeln!(f, "Start them in another terminal, in this folder:\n\n{command}\n");
+    }
+    let file = elsewhere.environment.path().display();
+    writeln!(f, "Start them there, with the environment in {file}.\n")
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 pub mod aws;
 pub mod cli;
 pub mod data;
+pub mod environment;
 mod fill;
+mod functions;
+pub mod invoke;
 pub mod pump;
 pub mod receiver;
 pub mod schedules;

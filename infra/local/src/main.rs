@@ -1,5 +1,6 @@
 //! The runner: all of Knockback on this machine, from one command.
 
+mod elsewhere;
 mod greeting;
 mod lines;
 
@@ -20,6 +21,8 @@ use local::{
     aws::{mail::MAIL, port},
     cli::Cli,
     data::{DataFolder, Secrets},
+    environment::Environment,
+    invoke::InvokeUrl,
     pump::Pump,
     receiver,
     schedules::Ticker,
@@ -36,6 +39,7 @@ use tracing_subscriber::{
 };
 
 use self::{
+    elsewhere::{Elsewhere, EnvironmentFile},
     greeting::{COMPANY, Greeting, USER, reached_at},
     lines::Lines,
 };
@@ -67,7 +71,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         (Arc::new(SystemClock), Arc::new(SystemEntropy));
     start_telemetry(&cli, Arc::clone(&clock))?;
     let listener = listen(cli.listen, "--listen").await?;
-    let aws_listener = match cli.aws_listen {
+    let aws_listener = match cli.aws_address() {
         Some(address) => Some(listen(address, "--aws-listen").await?),
         None => None,
     };
@@ -82,29 +86,40 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Some(token) = &cli.platform_token {
         secrets.platform_token.clone_from(token);
     }
+    let own_hosts = match &cli.invoke {
+        Some(url) => url.own_hosts(),
+        None => vec![reached_at.to_string(), format!("localhost:{}", address.port())],
+    };
+    let host = cli.invoke.as_ref().map_or_else(|| reached_at.to_string(), |url| url.authority().to_owned());
     let settings = Settings {
         platform_token_sha256: sha256_hex(&secrets.platform_token),
         key_ring: secrets.key_ring.clone().map(Secret),
         policies: cli.policies(),
-        objects: cli.objects,
-        budget: cli.budget,
-        addresses: AddressPolicy {
-            allowed: cli.allow_networks.0,
-            own_hosts: vec![reached_at.to_string(), format!("localhost:{}", address.port())],
-        },
-        host: reached_at.to_string(),
+        objects: cli.objects(),
+        budget: cli.budget(),
+        addresses: AddressPolicy { allowed: cli.allow_networks.0.clone(), own_hosts },
+        host,
         mail_from: Some("knockback@aws.box.localhost".to_owned()),
         stack: None,
     };
     let addresses = settings.addresses.clone();
     let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };
-    let system = start(folder.as_ref(), surroundings, &secrets.caller_token).await?;
+    let system = start(folder.as_ref(), cli.invoke.clone(), surroundings, &secrets.caller_token).await?;
+    let aws_address = aws_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let elsewhere = match (&cli.invoke, aws_address) {
+        (Some(url), Some(aws_address)) => {
+            let environment = Environment::new(&cli, &system.context.config, aws_address);
+            Some(Elsewhere { url, environment: EnvironmentFile::write(folder.as_ref(), &environment)? })
+        }
+        _ => None,
+    };
 
     let pumps = system.mappings.iter().map(|mapping| Pump::start(&system, mapping)).collect();
     let tickers = system.schedules.iter().map(|schedule| Ticker::start(&system, schedule)).collect();
     let greeting = Greeting {
         address,
-        aws_address: aws_listener.as_ref().map(TcpListener::local_addr).transpose()?,
+        aws_address,
+        elsewhere: elsewhere.as_ref(),
         data: folder.as_ref().map(|folder| folder.path().display().to_string()),
         platform_token: &secrets.platform_token,
         caller_token: &secrets.caller_token,
@@ -118,6 +133,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         // For as long as the process lives: what is in flight uses the box to the end.
         tokio::spawn(port::serve(listener, Arc::clone(&system.aws), std::future::pending()));
     }
+    if elsewhere.is_some() {
+        let system = system.clone();
+        tokio::spawn(async move {
+            system.ready().await;
+            let _ = writeln!(std::io::stdout(), "The functions are up.");
+        });
+    }
     let router = system.router().merge(receiver::router()).layer(map_request(behind_no_gateway));
     serve(listener, router, (pumps, tickers), &mut signals).await
 }
@@ -129,11 +151,16 @@ async fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> 
 /// Starts the system on the data in a folder, and takes up what the last run left undone.
 async fn start(
     folder: Option<&DataFolder>,
+    invoke: Option<InvokeUrl>,
     surroundings: Surroundings,
     caller_token: &str,
 ) -> anyhow::Result<System> {
     let taken_up = async {
-        let system = System::start(folder.map(DataFolder::path), surroundings).await?;
+        let data = folder.map(DataFolder::path);
+        let system = match invoke {
+            Some(url) => System::start_invoking(url, data, surroundings).await?,
+            None => System::start(data, surroundings).await?,
+        };
         give_token(&system, caller_token).await?;
         // Whoever had received these died with the last run.
         system.aws.sqs.release_in_flight()?;

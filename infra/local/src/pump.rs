@@ -17,9 +17,6 @@ use crate::{
 /// How long one look into an empty queue waits, in real time.
 const POLL: Duration = Duration::from_secs(20);
 
-/// The most invocations of one function at once on this machine, whatever the template permits on AWS.
-const CONCURRENCY_MAX: usize = 64;
-
 /// Feeds one function from one queue until it is stopped.
 #[derive(Debug)]
 pub struct Pump {
@@ -31,7 +28,7 @@ pub struct Pump {
 impl Pump {
     /// Starts feeding.
     pub fn start(system: &System, mapping: &Mapping) -> Self {
-        let concurrency = mapping.concurrency.clamp(1, CONCURRENCY_MAX);
+        let concurrency = system.functions.concurrency(mapping.concurrency);
         let invocations = Arc::new(Semaphore::new(concurrency));
         let running = tokio::spawn(run(system.clone(), mapping.clone(), Arc::clone(&invocations)));
         Self { running, invocations, concurrency: u32::try_from(concurrency).unwrap_or(u32::MAX) }
@@ -54,6 +51,8 @@ async fn run(system: System, mapping: Mapping, invocations: Arc<Semaphore>) {
     let sqs = &system.aws.sqs;
     loop {
         let Ok(permit) = Arc::clone(&invocations).acquire_owned().await else { return };
+        // What nobody would take stays in the queue, and is not counted as received.
+        system.functions.ready(&mapping.function).await;
         match sqs.receive_within(&mapping.queue, mapping.batch_size, None, POLL).await {
             Ok(messages) if messages.is_empty() => {}
             Ok(messages) => {

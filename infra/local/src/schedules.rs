@@ -6,7 +6,7 @@
 
 use std::{
     future::Future,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -92,7 +92,12 @@ impl Ticker {
     /// Fires the schedule now and then every period.
     pub fn start(system: &System, schedule: &Schedule) -> Self {
         let (system, schedule) = (system.clone(), schedule.clone());
-        Self::tick(schedule.every, move || {
+        let functions = Arc::clone(&system.functions);
+        let ready = move || {
+            let functions = Arc::clone(&functions);
+            async move { functions.reachable().await }
+        };
+        Self::tick(schedule.every, ready, move || {
             let (system, schedule) = (system.clone(), schedule.clone());
             async move {
                 // What went wrong is in the log.
@@ -114,8 +119,14 @@ impl Ticker {
         }
     }
 
-    fn tick<F>(every: Duration, fire: impl Fn() -> F + Send + 'static) -> Self
+    /// Fires every period, each time once it is ready to.
+    fn tick<R, F>(
+        every: Duration,
+        ready: impl Fn() -> R + Send + 'static,
+        fire: impl Fn() -> F + Send + 'static,
+    ) -> Self
     where
+        R: Future<Output = ()> + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let (stop, mut stopped) = oneshot::channel();
@@ -127,6 +138,11 @@ impl Ticker {
                     biased;
                     _ = &mut stopped => return,
                     _ = times.tick() => {}
+                }
+                tokio::select! {
+                    biased;
+                    _ = &mut stopped => return,
+                    () = ready() => {}
                 }
                 // A panic is told where it happens, and ends this firing only.
                 let _ = tokio::spawn(fire()).await;
@@ -235,13 +251,17 @@ mod tests {
     #[tokio::test]
     async fn a_ticker_fires_at_once_and_every_period_even_after_a_panic_until_it_is_stopped() {
         let (fired, mut firings) = mpsc::unbounded_channel();
-        let ticker = Ticker::tick(Duration::from_millis(1), move || {
-            let fired = fired.clone();
-            async move {
-                fired.send(()).expect("somebody listens");
-                panic!("as a test");
-            }
-        });
+        let ticker = Ticker::tick(
+            Duration::from_millis(1),
+            async || {},
+            move || {
+                let fired = fired.clone();
+                async move {
+                    fired.send(()).expect("somebody listens");
+                    panic!("as a test");
+                }
+            },
+        );
         for _ in 0..3 {
             firings.recv().await.expect("a firing");
         }
@@ -254,7 +274,7 @@ mod tests {
         let (begun, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (fired, mut firings) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
-        let ticker = Ticker::tick(Duration::from_millis(1), {
+        let ticker = Ticker::tick(Duration::from_millis(1), async || {}, {
             let (begun, ended, gate) = (Arc::clone(&begun), Arc::clone(&ended), Arc::clone(&gate));
             move || {
                 let (begun, ended, gate, fired) =

@@ -1,12 +1,10 @@
-//! The whole of Knockback in one process: AWS in a box, filled from the template, and the functions on it.
+//! The whole of Knockback: AWS in a box, filled from the template, and the functions on it, in this process or elsewhere.
 
-use std::{error::Error, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use api::router;
 use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use axum::Router;
-use deliver::Deliver;
 use knockback::{
     Context,
     clock::{Clock, Entropy},
@@ -14,17 +12,15 @@ use knockback::{
     domain::Secret,
     queues::QueueUrls,
     seal::SealError,
-    sender::{Internet, Sender},
+    sender::Internet,
     telemetry::chain,
 };
 
 use crate::{
-    aws::{
-        AwsBox, OpenError, chains,
-        connector::{sdk_config, sdk_config_of},
-        sqs::SqsError,
-    },
+    aws::{AwsBox, OpenError, connector::sdk_config, sqs::SqsError},
     fill::{fill, make_secret},
+    functions::Functions,
+    invoke::{InvokeUrl, Invoker},
     schedules::Timetable,
     template::{Mapping, Schedule, Stack, TEMPLATE, TemplateError},
 };
@@ -100,17 +96,7 @@ pub struct System {
     /// Which functions run again and again.
     pub schedules: Vec<Schedule>,
     pub(crate) timetable: Arc<Timetable>,
-    functions: Arc<Functions>,
-}
-
-/// What each function is given: its own, as on Lambda, where functions share nothing in memory and have a role each.
-#[derive(Debug)]
-struct Functions {
-    api: Arc<Context>,
-    fanout: Context,
-    deliver: Deliver,
-    sweeper: Context,
-    notify: Context,
+    pub(crate) functions: Arc<Functions>,
 }
 
 /// Why a system cannot start.
@@ -151,6 +137,19 @@ impl System {
         Self::start_from(TEMPLATE, data, surroundings).await
     }
 
+    /// Starts everything but the functions: they are invoked elsewhere, over the Lambda Invoke API.
+    ///
+    /// # Errors
+    ///
+    /// If the data cannot be opened or a setting is wrong.
+    pub async fn start_invoking(
+        url: InvokeUrl,
+        data: Option<&Path>,
+        surroundings: Surroundings,
+    ) -> Result<Self, SystemError> {
+        Self::open(TEMPLATE, data, surroundings, Some(url)).await
+    }
+
     /// Starts everything as [`Self::start`] does, from another template than that of this build.
     ///
     /// # Errors
@@ -160,6 +159,15 @@ impl System {
         template: &str,
         data: Option<&Path>,
         surroundings: Surroundings,
+    ) -> Result<Self, SystemError> {
+        Self::open(template, data, surroundings, None).await
+    }
+
+    pub(crate) async fn open(
+        template: &str,
+        data: Option<&Path>,
+        surroundings: Surroundings,
+        invoke_url: Option<InvokeUrl>,
     ) -> Result<Self, SystemError> {
         let Surroundings { clock, entropy, internet, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
@@ -190,7 +198,6 @@ impl System {
             key_ring: Some(KEY_RING.to_owned()),
             stack: settings.stack,
         };
-        let sender = Sender::on(&internet, config.addresses.clone())?;
         for (function, role) in stack.roles {
             aws.roles.assign(&function, role);
         }
@@ -200,16 +207,10 @@ impl System {
             context.resolver = Arc::clone(&internet.resolver);
             context
         };
-        let of = |function| context(sdk_config_of(&aws, function));
-        let functions = Functions {
-            api: Arc::new(of("Api")),
-            fanout: of("Fanout"),
-            deliver: Deliver { context: of("Deliver"), sender },
-            sweeper: of("Sweeper"),
-            notify: of("Notify"),
+        let functions = match invoke_url {
+            Some(url) => Functions::At(Invoker::new(url, stack.functions)?),
+            None => Functions::here(&aws, &internet, context).await?,
         };
-        functions.api.sealer.load().await?;
-        functions.deliver.context.sealer.load().await?;
         let context = context(sdk_config(&aws));
         let timetable = Arc::new(Timetable::new(context.now(), &stack.schedules));
         let Stack { mappings, schedules, .. } = stack;
@@ -217,51 +218,37 @@ impl System {
         Ok(Self { aws, context, mappings, schedules, timetable, functions })
     }
 
-    /// The HTTP API.
+    /// The HTTP API; of a system whose functions are elsewhere, an answer that says where it is.
     pub fn router(&self) -> Router {
-        router(Arc::clone(&self.functions.api))
+        self.functions.router()
     }
 
-    /// Invokes a function, by its name in the template, with messages of its queue.
+    /// Waits until the API and each function that takes messages can be invoked; at once, if they are here.
+    pub async fn ready(&self) {
+        if let Functions::At(invoker) = &*self.functions {
+            invoker.all_ready(self.mappings.iter().map(|mapping| &*mapping.function)).await;
+        }
+    }
+
+    /// Invokes a function, by its name in the template, with messages of its queue. If that fails as a whole, so has each
+    /// of them.
     pub async fn invoke(&self, function: &str, event: SqsEvent) -> SqsBatchResponse {
-        chains::handling(chains::longest_of(&event), async {
-            match function {
-                "Fanout" => fanout::handle(&self.functions.fanout, event).await,
-                "Deliver" => deliver::handle(&self.functions.deliver, event).await,
-                "Notify" => notify::handle(&self.functions.notify, event).await,
-                _ => {
-                    tracing::error!(function, "the template feeds a function that is not here");
-                    let mut response = SqsBatchResponse::default();
-                    response.set_failures(event.records.into_iter().filter_map(|record| record.message_id));
-                    response
-                }
-            }
+        let ids: Vec<_> = event.records.iter().filter_map(|record| record.message_id.clone()).collect();
+        self.functions.handle(function, event).await.unwrap_or_else(|error| {
+            tracing::error!(function, error = chain(&error), "a batch failed; its messages come again");
+            let mut response = SqsBatchResponse::default();
+            response.set_failures(ids);
+            response
         })
-        .await
     }
 
     /// Invokes a schedule's function with the schedule's input; `false`, and a line in the log, if it fails.
     pub async fn fire(&self, schedule: &Schedule) -> bool {
-        let Schedule { function, name, .. } = schedule;
+        let Schedule { function, name, input, .. } = schedule;
         // What a function returns as an error ends this firing only.
-        let fired: Result<(), Box<dyn Error + Send + Sync>> = async {
-            match function.as_str() {
-                "Sweeper" => {
-                    let request = serde_json::from_value(schedule.input.clone())?;
-                    Ok(sweeper::handle(&self.functions.sweeper, &request).await.map(drop)?)
-                }
-                "Fanout" | "Deliver" | "Notify" => Err("the function takes messages of a queue only".into()),
-                _ => Err("the function is not here".into()),
-            }
-        }
-        .await;
+        let fired = self.functions.run(function, input).await;
         if let Err(error) = &fired {
-            tracing::error!(
-                function,
-                schedule = name,
-                error = chain(&**error),
-                "a schedule's function failed"
-            );
+            tracing::error!(function, schedule = name, error = chain(error), "a schedule's function failed");
         }
         fired.is_ok()
     }

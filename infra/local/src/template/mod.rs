@@ -36,6 +36,8 @@ pub struct Stack {
     pub secrets: Vec<(String, GeneratedSecret)>,
     /// `PutRule` requests, each with the targets that `PutTargets` gives it.
     pub rules: Vec<(Value, Value)>,
+    /// What has to be known to invoke each function elsewhere.
+    pub functions: Vec<Function>,
     /// What each function may do, by the function's name.
     pub roles: Vec<(String, Role)>,
     /// Which queue feeds which function.
@@ -57,6 +59,17 @@ pub struct GeneratedSecret {
     /// Whether it is letters and digits only.
     #[serde(default)]
     pub exclude_punctuation: bool,
+}
+
+/// A function as it is invoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name in the template.
+    pub name: String,
+    /// The name of the binary that it is.
+    pub binary: String,
+    /// How long an invocation may take, in seconds.
+    pub timeout_secs: u64,
 }
 
 /// An event source mapping: the messages of a queue are a function's input.
@@ -150,6 +163,7 @@ impl Stack {
                     stack.secrets.push((name.to_owned(), generated));
                 }
                 "AWS::Serverless::Function" => {
+                    stack.functions.extend(template.function(name, &properties));
                     stack.roles.extend(template.role(name, &properties)?.map(|role| (name.to_owned(), role)));
                     stack.mappings.extend(mappings(name, &properties));
                     stack.schedules.extend(schedules::schedules(name, &properties)?);
@@ -164,6 +178,13 @@ impl Stack {
 }
 
 impl Template<'_> {
+    /// A function whose `Metadata` names its binary.
+    fn function(&self, name: &str, properties: &Value) -> Option<Function> {
+        let binary = self.resource(name)?.get("Metadata")?.get("BuildProperties")?.get("Binary")?.as_str()?;
+        let timeout_secs = timeout_secs(properties);
+        Some(Function { name: name.to_owned(), binary: binary.to_owned(), timeout_secs })
+    }
+
     /// The role that a function's `Role` refers to. A function without one may do nothing.
     fn role(&self, function: &str, properties: &Value) -> Result<Option<Role>, TemplateError> {
         let Some(arn) = text(properties, "Role") else { return Ok(None) };
@@ -172,6 +193,11 @@ impl Template<'_> {
         let role = Role::read(&role["Policies"]);
         role.map(Some).map_err(|source| TemplateError::Role { function: function.to_owned(), source })
     }
+}
+
+/// How long an invocation may take, in seconds: 3 on AWS unless the template says otherwise.
+fn timeout_secs(properties: &Value) -> u64 {
+    properties["Timeout"].as_u64().unwrap_or(3)
 }
 
 fn role_arn(name: &str) -> String {
@@ -220,7 +246,7 @@ fn mappings(function: &str, properties: &Value) -> Vec<Mapping> {
                 queue: source["Queue"].as_str()?.rsplit(':').next()?.to_owned(),
                 batch_size: number(&source["BatchSize"], 10),
                 concurrency: number(&source["ScalingConfig"]["MaximumConcurrency"], 1000),
-                timeout_secs: properties["Timeout"].as_u64().unwrap_or(3),
+                timeout_secs: timeout_secs(properties),
             })
         })
         .collect()

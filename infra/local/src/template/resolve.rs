@@ -31,6 +31,11 @@ impl<'a> Template<'a> {
         })
     }
 
+    /// A resource as it is written.
+    pub(super) fn resource(&self, name: &str) -> Option<&Yaml> {
+        self.yaml.get("Resources")?.get(name)
+    }
+
     fn resolve(&self, value: &Yaml) -> Value {
         self.resolve_unless_absent(value).unwrap_or_default()
     }
@@ -123,7 +128,7 @@ impl<'a> Template<'a> {
                 other => Some(other.to_string()),
             };
         }
-        let resource = self.yaml.get("Resources")?.get(name)?;
+        let resource = self.resource(name)?;
         let named = resource.get("Properties").and_then(|properties| properties.get("Name"));
         Some(
             named
@@ -136,7 +141,7 @@ impl<'a> Template<'a> {
     /// What `!GetAtt` gives.
     fn attribute(&self, path: &str) -> Option<String> {
         let (name, attribute) = path.split_once('.')?;
-        let kind = self.yaml.get("Resources")?.get(name)?.get("Type")?.as_str()?;
+        let kind = self.resource(name)?.get("Type")?.as_str()?;
         let name = self.reference(name)?;
         Some(match (kind, attribute) {
             ("AWS::SQS::Queue", "QueueName") => name,

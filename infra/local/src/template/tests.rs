@@ -26,6 +26,23 @@ fn the_template_has_what_knockback_needs() {
 }
 
 #[test]
+fn each_function_is_a_binary_with_a_timeout() {
+    let stack = Stack::read(TEMPLATE).expect("a template");
+    let functions: Vec<_> =
+        stack.functions.iter().map(|it| (&*it.name, &*it.binary, it.timeout_secs)).collect();
+    assert_eq!(
+        functions,
+        [
+            ("Api", "api", 29),
+            ("Fanout", "fanout", 60),
+            ("Deliver", "deliver", 30),
+            ("Sweeper", "sweeper", 300),
+            ("Notify", "notify", 60)
+        ]
+    );
+}
+
+#[test]
 fn references_are_resolved_as_cloudformation_does() {
     let stack = Stack::read(TEMPLATE).expect("a template");
     let (_, retries) = stack.queues.iter().find(|(name, _)| name == "RetriesQueue").expect("a queue");

@@ -6,6 +6,7 @@ mod aws;
 mod crash;
 mod fair;
 mod greeting;
+mod invoke;
 mod process;
 mod receiver;
 mod refusals;

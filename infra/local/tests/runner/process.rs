@@ -20,12 +20,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The last words of the greeting.
 const GREETED: &str = "Ctrl-C finishes what is in flight.";
 
+/// The first words of the greeting.
+const UP: &str = "Knockback is up on ";
+
 /// A runner that is up. It is killed when this is dropped.
 pub(crate) struct Runner {
     child: Child,
     stdout: Lines,
     stderr: Lines,
-    /// Where the API is, without a slash at the end.
+    /// Where the API is, or is to be, without a slash at the end.
     pub(crate) url: String,
     pub(crate) platform_token: String,
     pub(crate) caller_token: String,
@@ -56,7 +59,7 @@ impl Lines {
 /// The runner's command with these arguments, without what the environment would add to them.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
-    for name in ["LISTEN", "DATA", "PLATFORM_TOKEN", "ALLOW_NETWORKS", "POLICY"] {
+    for name in ["LISTEN", "DATA", "PLATFORM_TOKEN", "ALLOW_NETWORKS", "POLICY", "INVOKE", "AWS_LISTEN"] {
         command.env_remove(format!("KNOCKBACK_{name}"));
     }
     command.env_remove("RUST_LOG").args(args).stdin(Stdio::null());
@@ -114,7 +117,8 @@ impl Runner {
             greeted.then_some(())
         })
         .await;
-        runner.url = runner.word_after("Knockback is up on ").replace(',', "");
+        let label = if args.contains(&"--invoke") { "Knockback's functions are invoked at " } else { UP };
+        runner.url = runner.word_after(label).replace(',', "");
         runner.platform_token = runner.word_after("platform token  ");
         runner.caller_token = runner.word_after("caller's token  ");
         runner
