@@ -72,6 +72,9 @@ const SECRETS: &str = "secrets.json";
 /// The first file that is made in a data folder, and what one is known by.
 const LOCK: &str = "lock";
 
+/// Keeps what is written here out of repositories, and from having `cargo lambda watch` start the functions anew.
+const IGNORE: &str = ".gitignore";
+
 /// The files of the box. `SQLite` gives those that it puts beside them the same permissions.
 const DATABASES: [&str; 2] = ["tables.sqlite", "queues.sqlite"];
 
@@ -101,6 +104,7 @@ impl DataFolder {
             Err(fs::TryLockError::WouldBlock) => return Err(DataError::InUse(folder)),
             Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
+        write_whole(path, IGNORE, b"*\n").map_err(failed)?;
         for database in DATABASES {
             private_file(OpenOptions::new().create(true).truncate(false), &path.join(database))
                 .map_err(failed)?;
@@ -185,6 +189,7 @@ mod tests {
         assert_eq!(folder.secrets(&SystemEntropy).expect("secrets").platform_token, first.platform_token);
         let mode = |path: &Path| fs::metadata(path).expect("metadata").permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&path.join(SECRETS))), (0o700, 0o600));
+        assert_eq!(fs::read_to_string(path.join(IGNORE)).expect("a file"), "*\n");
     }
 
     #[test]
