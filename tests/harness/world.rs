@@ -9,7 +9,7 @@ use axum::{
 };
 use knockback::{
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Budget, Network, Objects, Policies, Timestamp},
+    domain::{AddressPolicy, Budget, Network, Objects, Policies, Secret, Timestamp},
     sender::{Certificate, Internet},
     token::sha256_hex,
 };
@@ -63,6 +63,8 @@ struct Setup<'a> {
     budget: Budget,
     /// Whose certificates are believed.
     authorities: Vec<Certificate>,
+    /// The keys that seal secrets, if they are not made anew.
+    key_ring: Option<Secret>,
 }
 
 impl Default for Setup<'_> {
@@ -74,6 +76,7 @@ impl Default for Setup<'_> {
             mail_from: Some(MAIL_FROM),
             budget: Budget::default(),
             authorities: Vec::new(),
+            key_ring: None,
         }
     }
 }
@@ -134,14 +137,23 @@ impl World {
         Self::start(Setup { budget, ..Setup::default() }).await
     }
 
+    /// Starts everything in memory, with the keys of another.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn with_key_ring(ring: &str) -> Self {
+        Self::start(Setup { key_ring: Some(Secret(ring.to_owned())), ..Setup::default() }).await
+    }
+
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
     async fn start(setup: Setup<'_>) -> Self {
-        let Setup { policies, data, networks, mail_from, budget, authorities } = setup;
+        let Setup { policies, data, networks, mail_from, budget, authorities, key_ring } = setup;
         let clock = VirtualClock::new(START);
         let log = Log::start();
         let settings = Settings {
             platform_token_sha256: sha256_hex(PLATFORM_TOKEN),
-            key_ring: None,
+            key_ring,
             policies,
             objects: Objects::parse("shipment").expect("objects"),
             budget,

@@ -38,3 +38,4 @@ mod rules;
 mod secrets;
 mod sweeps;
 mod tokens;
+mod upgrade;
