@@ -2,8 +2,8 @@
 
 use knockback::{
     domain::{
-        AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, Turn as GateTurn, Webhook, gate,
-        standing,
+        AttemptState, DropReason, Event, Gate, Retry, Standing, Timestamp, Turn as GateTurn, Webhook,
+        alarm_delay, gate, standing,
     },
     queues::{DeliveryMessage, SendError},
     seal::SealError,
@@ -111,7 +111,11 @@ async fn try_turn(
         }
         Standing::Held => return Ok(Turn::Again),
         Standing::Ring(Retry { number, due }) => {
-            run.context.queues.set_alarm(message.alarm(number, due), now).await?;
+            let alarm = message.alarm(number, due);
+            if alarm_delay(due, now).is_none() {
+                run.context.store.watch_over(&alarm.key(), due, now).await?;
+            }
+            run.context.queues.set_alarm(alarm, now).await?;
             return Ok(Turn::Over);
         }
     }

@@ -125,6 +125,34 @@ impl Store {
         Ok(item.map(|item| item.announcement))
     }
 
+    /// Has the sweeper look at an attempt that waits for `due`, if it does not. The first version knew no sweeper: what it let
+    /// wait for long had messages that followed each other.
+    ///
+    /// # Errors
+    ///
+    /// If DynamoDB does not answer.
+    pub async fn watch_over(
+        &self,
+        attempt: &AttemptKey,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (shard, wake_at) = wake(attempt.delivery.spread(), due, now);
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.deliveries)
+            .set_key(Some(Key::attempt(attempt).into_item()))
+            .update_expression("SET wake_shard = :shard, wake_at = :wake")
+            .condition_expression("#state = :waiting AND due = :due AND attribute_not_exists(wake_at)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":waiting", text("waiting"))
+            .expression_attribute_values(":due", number(due.as_ms()))
+            .expression_attribute_values(":shard", text(shard))
+            .expression_attribute_values(":wake", number(wake_at.as_ms()));
+        unless_refused(update.send().await)
+    }
+
     /// Forgets an announcement, now that the bus has it.
     ///
     /// # Errors

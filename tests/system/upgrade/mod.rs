@@ -115,7 +115,9 @@ async fn tokens_webhooks_and_their_secrets_are_as_they_were() {
     assert_eq!(ids, expected, "but not the one that was deleted");
     for (shown, name) in listed.iter().zip(["healthy", "banned", "retried"]) {
         let told = upgraded.webhook(name);
-        for field in ["company_id", "owner_id", "user_id", "event_action", "event_object", "version", "add_time"] {
+        for field in
+            ["company_id", "owner_id", "user_id", "event_action", "event_object", "version", "add_time"]
+        {
             assert_eq!(shown[field], told[field], "{name}: {field}");
         }
         let path = format!("/v1/webhooks/{}/secret", told["id"]);
@@ -171,7 +173,11 @@ async fn a_retry_that_waits_is_made_when_it_is_due_and_the_chain_goes_on() {
     let attempts = Upgraded::heard(&upgraded.failing, "/retried");
     assert_eq!(attempts.len(), 3, "the attempts 2, 3 and 4");
     assert!(attempts.iter().all(|delivery| *delivery == attempts[0]));
-    assert_eq!(upgraded.shown("retried").await["strikes"], 1, "that of the original, which the first version made");
+    assert_eq!(
+        upgraded.shown("retried").await["strikes"],
+        1,
+        "that of the original, which the first version made"
+    );
 }
 
 #[tokio::test]
