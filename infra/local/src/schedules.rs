@@ -228,7 +228,8 @@ mod tests {
         let settings = Settings::of_a_test();
         let (clock, entropy) = (Arc::new(clock.clone()), Arc::new(SystemEntropy));
         let surroundings = Surroundings { clock, entropy, internet: Internet::default(), settings };
-        let template = format!("{TEMPLATE}{function}{}", schedules.concat());
+        let function = format!("\nResources:{function}{}\n", schedules.concat());
+        let template = TEMPLATE.replacen("\nResources:\n", &function, 1);
         System::start_from(&template, None, surroundings).await.expect("a system")
     }
 
