@@ -130,7 +130,7 @@ test("the three printed commands, pasted, show a delivery", async () => {
     return data.some(({ id, last_http_status: status }) => id === subscribed.data.id && status === 200);
   };
   await until(30_000, "the delivery's status where one looks", isDelivered);
-  assert.match(functions.output(), /"attempt":1,"object":"deal","action":"create","status":200/);
+  assert.match(functions.output(), /"attempt":1,"event":"[^"]+","object":"deal","action":"create","outcome":"succeeded","status":200/);
 });
 
 test("a receiver that fails is tried again until it succeeds, with the same webhook-id", async (t) => {
