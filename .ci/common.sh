@@ -28,12 +28,17 @@ readme_command() {
     echo "$command"
 }
 
-# Installs the tools that tiers share (.ci/requirements.txt: SAM, cargo-lambda with zig, cfn-lint, ministack), unless the
-# very same are there, and puts them first on PATH. The list is whole and pinned, so pip decides nothing.
-tools() {
+# Ends the tier unless there is a Python that makes environments of its own.
+need_python() {
     need python3 "version 3.10 or later, with venv"
     python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' \
         || fail "cannot run: $(python3 --version) is older than 3.10, or has no venv"
+}
+
+# Installs the tools that tiers share (.ci/requirements.txt: SAM, cargo-lambda with zig, cfn-lint, ministack), unless the
+# very same are there, and puts them first on PATH. The list is whole and pinned, so pip decides nothing.
+tools() {
+    need_python
     local venv=$1
     if ! cmp -s .ci/requirements.txt "$venv/installed"; then
         rm -rf "$venv"
@@ -46,7 +51,9 @@ tools() {
 
 # Prints where cargo puts what it builds.
 target_directory() {
-    cargo metadata --no-deps --locked --format-version 1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
+    need python3 "it reads what cargo says of the workspace"
+    cargo metadata --no-deps --locked --format-version 1 \
+        | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
 }
 
 # Prints a port of this machine that nobody listens on.
