@@ -109,6 +109,11 @@ class Company:
     def report(self, **more):
         return self.stack.platform("POST", "/v1/events", self.event(**more))["data"][0]["id"]
 
+    def report_order(self, action, entity):
+        """Reports an order of a shop."""
+        order = {"object": "order", "action": action, "entity_id": entity, "data": {"orderId": entity}}
+        self.stack.platform("POST", "/v1/events", {"company_id": self.id, "host": "shop.example.com", **order})
+
 
 class Receiver:
     """Somebody's endpoint: each path keeps what it got, and answers what it was told to, or else 200."""

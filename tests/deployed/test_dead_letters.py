@@ -134,8 +134,7 @@ def test_a_mail_that_could_not_be_sent_is_sent_after_a_redrive(stack, company, r
     path, url = f"/rs/shops/{shop.id}/webhooks", receiver.url(500)
     with Broken(stack, "Notify", DELIVERIES_TABLE="absent"):
         webhook = shop.request("POST", path, {"callbackUrl": url, "eventType": "ORDER_UPDATE"}).body
-        order = {"object": "order", "action": "change", "entity_id": "58", "data": {"orderId": "58"}}
-        stack.platform("POST", "/v1/events", {"company_id": shop.id, "host": "shop.example.com", **order})
+        shop.report_order("change", "58")
         arrives(Queue(stack, "NoticesDlq"), lambda message: webhook["webhookId"] in message["Body"])
         assert not [mail for mail in mails() if webhook["webhookId"] in json.dumps(mail)]
     redrive(stack, "NoticesDlq")

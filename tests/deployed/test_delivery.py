@@ -133,8 +133,7 @@ def test_a_shops_app_hears_of_orders_and_of_its_own_uninstallation(shop, stack, 
     orders, farewell = receiver.url(), receiver.url()
     for url, kind in ((orders, "ORDER_CREATE"), (farewell, "APP_UNINSTALL")):
         assert shop.request("POST", shop.path, {"callbackUrl": url, "eventType": kind}).status == 201
-    order = {"object": "order", "action": "create", "entity_id": "57", "data": {"orderId": "57"}}
-    stack.platform("POST", "/v1/events", {"company_id": shop.id, "host": "shop.example.com", **order})
+    shop.report_order("create", "57")
     notified, = receiver.wait(orders)
     assert json.loads(notified.body)["entity"] == {"orderId": "57"}
     assert "x-epages-hmac-sha256" in notified.headers
@@ -146,8 +145,7 @@ def test_a_shops_app_hears_of_orders_and_of_its_own_uninstallation(shop, stack, 
 def test_a_shops_webhook_that_never_answers_is_deactivated_and_its_developer_mailed(shop, stack, receiver, mails):
     url = receiver.url(500)
     webhook = shop.request("POST", shop.path, {"callbackUrl": url, "eventType": "ORDER_UPDATE"}).body
-    order = {"object": "order", "action": "change", "entity_id": "58", "data": {"orderId": "58"}}
-    stack.platform("POST", "/v1/events", {"company_id": shop.id, "host": "shop.example.com", **order})
+    shop.report_order("change", "58")
     # Two retries here, and each waits for the hold that the failure before it has begun.
     receiver.wait(url, 3)
 
