@@ -12,7 +12,7 @@ use crate::{
     mail::Mailer,
     queues::Queues,
     seal::Sealer,
-    sender::{Resolver, SystemResolver},
+    sender::Internet,
     store::Store,
 };
 
@@ -37,8 +37,8 @@ pub struct Context {
     pub mail: Option<Mailer>,
     /// Opens and seals secrets.
     pub sealer: Sealer,
-    /// Says where the hosts of URLs lead.
-    pub resolver: Arc<dyn Resolver>,
+    /// How receivers are found and trusted.
+    pub internet: Internet,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids and secrets.
@@ -47,7 +47,13 @@ pub struct Context {
 
 impl Context {
     /// A context on any AWS endpoint, with any clock.
-    pub fn new(config: Config, sdk: &SdkConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+    pub fn new(
+        config: Config,
+        sdk: &SdkConfig,
+        internet: Internet,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
         let store = Store::new(
             aws_sdk_dynamodb::Client::new(sdk),
             &config.webhooks_table,
@@ -59,8 +65,7 @@ impl Context {
         let bus = Bus::new(aws_sdk_eventbridge::Client::new(sdk), &config.bus);
         let mail = config.mail_from.as_ref().map(|from| Mailer::new(sdk, from));
         let sealer = Sealer::new(sdk, config.key_ring.clone(), Arc::clone(&clock), Arc::clone(&entropy));
-        let resolver = Arc::new(SystemResolver);
-        Self { config, store, queues, bus, mail, sealer, resolver, clock, entropy }
+        Self { config, store, queues, bus, mail, sealer, internet, clock, entropy }
     }
 
     /// The context of a function on Lambda: settings from the environment, AWS as the environment says.
@@ -74,9 +79,13 @@ impl Context {
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(CALL_TIMEOUT)
             .operation_timeout(CALLS_TIMEOUT);
-        let sdk =
-            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts.build()).load().await;
-        Ok(Self::new(config, &sdk, Arc::new(SystemClock), Arc::new(SystemEntropy)))
+        let internet = Internet::default();
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(internet.authorities.aws())
+            .timeout_config(timeouts.build())
+            .load()
+            .await;
+        Ok(Self::new(config, &sdk, internet, Arc::new(SystemClock), Arc::new(SystemEntropy)))
     }
 
     /// The present instant.

@@ -7,6 +7,8 @@
 pub mod domain;
 
 #[cfg(feature = "adapters")]
+pub mod authorities;
+#[cfg(feature = "adapters")]
 pub mod bus;
 #[cfg(feature = "adapters")]
 pub mod clock;

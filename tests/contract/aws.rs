@@ -11,6 +11,7 @@ use std::{
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use knockback::{
+    authorities::Authorities,
     clock::{Clock, Entropy, SystemClock, SystemEntropy, VirtualClock},
     domain::Timestamp,
 };
@@ -87,6 +88,7 @@ impl Endpoint {
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(&url)
+            .http_client(Authorities::of_system().aws())
             .region(Region::new("us-east-1"))
             .retry_config(RetryConfig::standard())
             .build();

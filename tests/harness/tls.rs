@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use knockback::sender::Certificate;
+use knockback::authorities::Authorities;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::{
     ServerConfig, ServerConnection, Stream,
@@ -43,14 +43,14 @@ impl Authority {
         )
     }
 
-    /// Its own certificate, for who trusts it.
+    /// It and those of the system.
     ///
     /// # Panics
     ///
-    /// If it cannot be read again.
+    /// If its own certificate cannot be read again.
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
-    pub fn certificate(&self) -> Certificate {
-        Certificate::from_der(self.0.as_ref().der()).expect("a certificate")
+    pub fn trusted(&self) -> Authorities {
+        Authorities::of_system().and(self.0.as_ref().der()).expect("a certificate")
     }
 
     /// A certificate for a host, valid from the begin of the first year to the begin of the last.

@@ -1,6 +1,10 @@
 //! All of Knockback, in virtual time.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -8,9 +12,10 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use knockback::{
+    authorities::Authorities,
     clock::{Clock, VirtualClock},
     domain::{AddressPolicy, Budget, Network, Objects, Policies, Secret, Timestamp},
-    sender::{Certificate, Internet},
+    sender::Internet,
     token::sha256_hex,
 };
 use local::system::{Settings, Surroundings, System};
@@ -37,6 +42,9 @@ pub const MAIL_FROM: &str = "webhooks@knockback.test";
 /// Where receivers of tests are.
 const LOOPBACK: &str = "127.0.0.0/8";
 
+/// The system's authorities, read once for all worlds.
+static SYSTEM: LazyLock<Authorities> = LazyLock::new(Authorities::of_system);
+
 /// The longest that a test lets time run for everything to come to rest.
 const REST_WITHIN: Duration = Duration::from_hours(24 * 30);
 
@@ -62,7 +70,7 @@ struct Setup<'a> {
     mail_from: Option<&'a str>,
     budget: Budget,
     /// Whose certificates are believed.
-    authorities: Vec<Certificate>,
+    authorities: Authorities,
     /// The keys that seal secrets, if they are not made anew.
     key_ring: Option<Secret>,
 }
@@ -75,7 +83,7 @@ impl Default for Setup<'_> {
             networks: LOOPBACK,
             mail_from: Some(MAIL_FROM),
             budget: Budget::default(),
-            authorities: Vec::new(),
+            authorities: SYSTEM.clone(),
             key_ring: None,
         }
     }
@@ -100,14 +108,13 @@ impl World {
         Self::start(Setup { policies, data, ..Setup::default() }).await
     }
 
-    /// Starts everything in memory with these policies and these networks allowed, such as `127.0.0.0/8`; certificates are
-    /// believed from these authorities too.
+    /// Starts everything in memory with these policies; certificates are believed from these authorities.
     ///
     /// # Panics
     ///
     /// If it does not start.
-    pub async fn allowing(policies: Policies, networks: &str, authorities: Vec<Certificate>) -> Self {
-        Self::start(Setup { policies, networks, authorities, ..Setup::default() }).await
+    pub async fn trusting(authorities: Authorities, policies: Policies) -> Self {
+        Self::start(Setup { policies, authorities, ..Setup::default() }).await
     }
 
     /// Starts everything in memory, as a deployment is: receivers are on the public internet, behind https.

@@ -23,6 +23,13 @@ class Function:
         class RuntimeApi(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def handle(self):
+                try:
+                    super().handle()
+                except ConnectionError:
+                    # The function was ended while it was asked for its next event.
+                    pass
+
             def do_GET(self):
                 if not function.polled:
                     function.polled = True

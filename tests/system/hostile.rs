@@ -299,8 +299,7 @@ async fn each_hostile_receiver_is_one_failure_that_says_why_and_healthy_ones_in_
     let authority = Authority::new("An authority");
     let policies =
         Policies::default().with("pipedrive.retries=none pipedrive.timeout=2s pipedrive.quota=100");
-    let trusted = vec![authority.certificate()];
-    let world = World::allowing(policies.expect("policies"), "127.0.0.0/8", trusted).await;
+    let world = World::trusting(authority.trusted(), policies.expect("policies")).await;
     let (rotten, healthy) = ([endless(), wrong(), rude(), untrusted(&authority)], healthy(&authority));
     let healthy_names: Vec<_> = healthy.iter().map(|case| case.name).collect();
     // The healthy ones come last, as if all the others were before them in the queue.

@@ -1,7 +1,9 @@
 //! A key that is added while functions are warm: nothing is lost, and nobody is struck (design: Safety).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use knockback::{clock::SystemEntropy, seal::Sealer};
+use local::aws::connector::sdk_config;
 use serde_json::{Value, json};
 use tests::World;
 
@@ -69,6 +71,17 @@ async fn a_rotation_with_warm_functions_loses_nothing_and_strikes_nobody() {
         assert!(attempts.iter().all(|attempt| attempt["state"] == "succeeded"), "{attempts:?}");
         assert_eq!(world.health(&webhook).await["strikes"], 0);
     }
+}
+
+#[tokio::test]
+async fn a_ring_that_was_not_to_be_had_at_the_start_is_asked_for_at_once_by_who_needs_a_key() {
+    let world = World::new().await;
+    let (sdk, clock) = (sdk_config(&world.system.aws), Arc::new(world.clock.clone()));
+    let starting = Sealer::new(&sdk, Some("KeyRing".to_owned()), clock, Arc::new(SystemEntropy));
+    world.system.aws.refuse(FETCH);
+    starting.load().await.expect_err("refused");
+    world.system.aws.permit(FETCH);
+    starting.seal("a text", "a place").await.expect("sealed");
 }
 
 #[tokio::test]

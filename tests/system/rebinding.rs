@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use knockback::domain::Policies;
 use serde_json::{Value, json};
 use tests::World;
 
@@ -36,7 +35,7 @@ async fn a_name_that_turns_private_is_not_dialled_and_is_its_receivers_failure()
 
 #[tokio::test]
 async fn a_name_that_turns_back_is_delivered_to_no_address_that_was_refused() {
-    let world = World::allowing(Policies::default(), "127.0.0.0/8", Vec::new()).await;
+    let world = World::new().await;
     let receiver = world.receiver().await;
     let port = receiver.url().rsplit_once(':').expect("a port").1.to_owned();
     world.names.answer(HOST, &["127.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "127.0.0.1"]);

@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use knockback::{
-    Context,
-    telemetry::{self, chain},
-};
+use knockback::{Context, telemetry};
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start();
     let context = Arc::new(Context::from_environment().await?);
-    if let Err(error) = context.sealer.load().await {
-        // Events are taken all the same; what needs a key is answered 503.
-        tracing::error!(error = chain(&error), "the API starts without the key ring");
-    }
+    // Events are taken without it too; what needs a key is answered 503.
+    context.sealer.load_meanwhile();
     lambda_http::run(api::router(context)).await
 }

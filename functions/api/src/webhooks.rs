@@ -31,7 +31,7 @@ pub(crate) async fn refused(
     target: &Target,
     addresses: &AddressPolicy,
 ) -> Option<Refused> {
-    check_host(&target.host, addresses, &*context.resolver).await.err()
+    check_host(&target.host, addresses, &*context.internet.resolver).await.err()
 }
 
 /// Creates a webhook. Answers with it and its signing secret, which is shown this once.

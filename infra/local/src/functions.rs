@@ -8,10 +8,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use axum::Router;
 use deliver::Deliver;
 use http::StatusCode;
-use knockback::{
-    Context,
-    sender::{Internet, Sender},
-};
+use knockback::{Context, sender::Sender};
 use serde_json::Value;
 
 use crate::{
@@ -60,12 +57,11 @@ impl Functions {
     /// Those of this process. Each gets a context on the box, as far as its role permits.
     pub(crate) async fn here(
         aws: &Arc<AwsBox>,
-        internet: &Internet,
         context: impl Fn(SdkConfig) -> Context,
     ) -> Result<Self, SystemError> {
         let of = |function| context(sdk_config_of(aws, function));
         let deliver = of("Deliver");
-        let sender = Sender::on(internet, deliver.config.addresses.clone())?;
+        let sender = Sender::new(&deliver.internet, deliver.config.addresses.clone())?;
         let handlers = Handlers {
             api: Arc::new(of("Api")),
             fanout: of("Fanout"),

@@ -12,7 +12,7 @@ use knockback::{
     domain::Secret,
     queues::QueueUrls,
     seal::SealError,
-    sender::Internet,
+    sender::{Internet, SenderError},
     telemetry::chain,
 };
 
@@ -122,9 +122,12 @@ pub enum SystemError {
     /// The keys cannot be used.
     #[error("the key ring cannot be used")]
     Keys(#[from] SealError),
-    /// The HTTP client cannot be made.
-    #[error("the HTTP client cannot be made")]
-    Client(#[from] reqwest::Error),
+    /// There is no way to receivers.
+    #[error("nothing can be sent to receivers")]
+    Sender(#[from] SenderError),
+    /// There is no way to functions elsewhere.
+    #[error("functions cannot be invoked")]
+    Invoker(#[source] reqwest::Error),
 }
 
 impl System {
@@ -203,13 +206,11 @@ impl System {
         }
         let context = |sdk: SdkConfig| {
             let (clock, entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
-            let mut context = Context::new(config.clone(), &sdk, clock, entropy);
-            context.resolver = Arc::clone(&internet.resolver);
-            context
+            Context::new(config.clone(), &sdk, internet.clone(), clock, entropy)
         };
         let functions = match invoke_url {
-            Some(url) => Functions::At(Invoker::new(url, stack.functions)?),
-            None => Functions::here(&aws, &internet, context).await?,
+            Some(url) => Functions::At(Invoker::new(url, stack.functions).map_err(SystemError::Invoker)?),
+            None => Functions::here(&aws, context).await?,
         };
         let context = context(sdk_config(&aws));
         let timetable = Arc::new(Timetable::new(context.now(), &stack.schedules));

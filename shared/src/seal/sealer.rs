@@ -14,6 +14,7 @@ use super::{KeyRing, KeyRingError};
 use crate::{
     clock::{Clock, Entropy},
     domain::{Sealed, Timestamp},
+    telemetry::chain,
 };
 
 /// How old a ring may be that seals. A new key is used everywhere after this time.
@@ -86,13 +87,27 @@ impl Sealer {
         Self(Arc::new(Shared { client, secret, kept, asked_at, clock, entropy }))
     }
 
-    /// Fetches the ring, so that a function that cannot have it does not start.
+    /// Fetches the ring, unless there is one. If that fails, who needs a key tries again at once.
     ///
     /// # Errors
     ///
-    /// If Secrets Manager does not give a ring.
+    /// If Secrets Manager does not give one.
     pub async fn load(&self) -> Result<(), SealError> {
-        self.ring().await.map(drop)
+        let _asking = self.0.asked_at.lock().await;
+        if self.kept().is_none() {
+            self.renew(self.0.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// The same while a function asks for its first event. It may be frozen in the middle of it, so a failure is a warning.
+    pub fn load_meanwhile(&self) {
+        let sealer = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = sealer.load().await {
+                tracing::warn!(error = chain(&error), "the key ring was not to be had at the start");
+            }
+        });
     }
 
     /// Seals a text for one place, which has to be named again to open it.
@@ -161,6 +176,10 @@ impl Sealer {
             return Err(SealError::AskedAlready);
         }
         *asked_at = Some(now);
+        self.renew(now).await
+    }
+
+    async fn renew(&self, now: Timestamp) -> Result<Kept, SealError> {
         let kept = Kept { ring: Arc::new(self.fetch().await?), fetched_at: now };
         *self.0.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(kept.clone());
         Ok(kept)

@@ -21,9 +21,11 @@ use self::{
     explain::{broken_body, is_broken_connection, is_exhausted, no_answer, refusal},
     resolver::Guarded,
 };
-use crate::domain::{AddressPolicy, Secret};
+use crate::{
+    authorities::Authorities,
+    domain::{AddressPolicy, Secret},
+};
 
-pub use reqwest::Certificate;
 pub use resolver::{Resolver, SystemResolver, check_host};
 
 /// How much of an answer's body is read, in bytes. More is abandoned, and no failure.
@@ -48,14 +50,14 @@ const IDLE_PER_HOST_MAX: usize = 2;
 pub struct Internet {
     /// Says where names lead.
     pub resolver: Arc<dyn Resolver>,
-    /// Whom to believe certificates from, beside the authorities that the system knows.
-    pub authorities: Vec<Certificate>,
+    /// Whom to believe certificates from.
+    pub authorities: Authorities,
 }
 
 impl Default for Internet {
-    /// As the system does it.
+    /// As the system does it. Reads files.
     fn default() -> Self {
-        Self { resolver: Arc::new(SystemResolver), authorities: Vec::new() }
+        Self { resolver: Arc::new(SystemResolver), authorities: Authorities::of_system() }
     }
 }
 
@@ -82,6 +84,22 @@ pub struct Post<'a> {
     pub timeout: Duration,
 }
 
+/// Why there is no sender.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    /// No certificate would be believed, and each receiver would be blamed for it.
+    #[error(
+        "no authority's certificate was found: install ca-certificates, or name a file of them in SSL_CERT_FILE"
+    )]
+    NoAuthorities,
+    /// TLS has none of the versions that are safe.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The client refuses its settings.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[from] reqwest::Error),
+}
+
 /// The POST could not be made for want of something on our side: no failure of the receiver.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no file descriptor or memory for a connection")]
@@ -103,18 +121,13 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// If the system's certificates cannot be read.
-    pub fn new(addresses: AddressPolicy) -> Result<Self, reqwest::Error> {
-        Self::on(&Internet::default(), addresses)
-    }
-
-    /// The same on another internet than the system's.
-    ///
-    /// # Errors
-    ///
-    /// If a certificate cannot be read.
-    pub fn on(internet: &Internet, addresses: AddressPolicy) -> Result<Self, reqwest::Error> {
+    /// If there are no authorities.
+    pub fn new(internet: &Internet, addresses: AddressPolicy) -> Result<Self, SenderError> {
+        if internet.authorities.is_empty() {
+            return Err(SenderError::NoAuthorities);
+        }
         let addresses = Arc::new(addresses);
+        let tls = internet.authorities.tls()?;
         let builder = || {
             Client::builder()
                 .user_agent(concat!("Knockback/", env!("CARGO_PKG_VERSION")))
@@ -128,7 +141,7 @@ impl Sender {
                 .no_brotli()
                 .no_deflate()
                 .no_zstd()
-                .tls_certs_merge(internet.authorities.iter().cloned())
+                .tls_backend_preconfigured(tls.clone())
                 .pool_idle_timeout(IDLE_KEPT)
                 .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
                 .connector_layer(WatchDials)

@@ -78,7 +78,7 @@ fn allowing_loopback() -> AddressPolicy {
 }
 
 fn sender() -> Sender {
-    Sender::new(allowing_loopback()).expect("a sender")
+    Sender::new(&Internet::default(), allowing_loopback()).expect("a sender")
 }
 
 async fn post(sender: &Sender, url: &str) -> Exchange {
@@ -135,7 +135,7 @@ async fn a_url_that_is_not_public_is_not_dialled() {
         ),
         ("https://localhost/", "not sent: the URL must be a public host, not a local name"),
     ] {
-        let sender = Sender::new(AddressPolicy::default()).expect("a sender");
+        let sender = Sender::new(&Internet::default(), AddressPolicy::default()).expect("a sender");
         assert_eq!(post(&sender, url).await, Exchange::failed(reason.to_owned()));
     }
     assert_eq!(requests.load(Ordering::SeqCst), 0);

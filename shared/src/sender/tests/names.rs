@@ -70,7 +70,7 @@ impl Resolver for Silent {
 async fn at_both_moments(answers: &[&str]) -> (Result<(), Refused>, Exchange) {
     let names = Scripted::new(answers);
     let created = check_host("receiver.example", &AddressPolicy::default(), &names).await;
-    let sender = Sender::on(&names.internet(), AddressPolicy::default()).expect("a sender");
+    let sender = Sender::new(&names.internet(), AddressPolicy::default()).expect("a sender");
     let exchange = post(&sender, "https://receiver.example/hook?token=secret").await;
     assert_eq!(names.asked(), 2, "it is asked each time");
     (created, exchange)
@@ -142,7 +142,7 @@ async fn what_this_machine_lacks_is_no_failure_of_the_receiver() {
     // Too many open files, here and everywhere; but not a refused connection, or no address of the receiver's kind.
     for (number, is_ours) in [(24, true), (23, true), (111, false), (99, false)] {
         let internet = Internet { resolver: Arc::new(Exhausting(number)), ..Internet::default() };
-        let sender = Sender::on(&internet, AddressPolicy::default()).expect("a sender");
+        let sender = Sender::new(&internet, AddressPolicy::default()).expect("a sender");
         let (url, timeout) = ("https://receiver.example/", Duration::from_secs(5));
         let post = Post { url, body: "{}".into(), headers: Vec::new(), basic: None, timeout };
         assert_eq!(sender.post(&post).await.is_err(), is_ours, "{number}");
@@ -160,7 +160,7 @@ async fn the_port_that_is_dialled_is_the_urls_whatever_the_resolver_says() {
     let (url, requests) = serve(&[OK]);
     let port: u16 = url.trim_end_matches('/').rsplit(':').next().expect("a port").parse().expect("a port");
     let names = Scripted::new(&["127.0.0.1:1"]);
-    let sender = Sender::on(&names.internet(), allowing_loopback()).expect("a sender");
+    let sender = Sender::new(&names.internet(), allowing_loopback()).expect("a sender");
     assert_eq!(post(&sender, &format!("http://receiver.example:{port}/")).await, fine());
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
@@ -169,7 +169,7 @@ async fn the_port_that_is_dialled_is_the_urls_whatever_the_resolver_says() {
 async fn a_name_that_nobody_answers_for_is_accepted_and_times_out_when_it_is_dialled() {
     assert_eq!(check_host("receiver.example", &AddressPolicy::default(), &Silent).await, Ok(()));
     let internet = Internet { resolver: Arc::new(Silent), ..Internet::default() };
-    let sender = Sender::on(&internet, AddressPolicy::default()).expect("a sender");
+    let sender = Sender::new(&internet, AddressPolicy::default()).expect("a sender");
     let (url, timeout) = ("https://receiver.example/", Duration::from_millis(50));
     let post = Post { url, body: "{}".into(), headers: Vec::new(), basic: None, timeout };
     let exchange = sender.post(&post).await.expect("there is room");
@@ -179,7 +179,7 @@ async fn a_name_that_nobody_answers_for_is_accepted_and_times_out_when_it_is_dia
 #[tokio::test]
 async fn what_the_corpus_refuses_is_refused_when_it_is_sent_though_it_was_stored() {
     let names = Scripted::new(&["8.8.8.8"]);
-    let sender = Sender::on(&names.internet(), deployed()).expect("a sender");
+    let sender = Sender::new(&names.internet(), deployed()).expect("a sender");
     for case in cases().into_iter().filter(|case| case.verdict != "accept") {
         let exchange = post(&sender, &case.url).await;
         assert!(
@@ -195,7 +195,7 @@ async fn what_the_corpus_refuses_is_refused_when_it_is_sent_though_it_was_stored
 #[tokio::test]
 async fn what_the_corpus_accepts_is_dialled_only_where_its_address_is_public() {
     let names = Scripted::new(&["127.0.0.1"]);
-    let sender = Sender::on(&names.internet(), deployed()).expect("a sender");
+    let sender = Sender::new(&names.internet(), deployed()).expect("a sender");
     let mut asked = 0;
     for case in cases().into_iter().filter(|case| case.verdict == "accept") {
         let url = deployed().check_url(&case.url).expect("accepted");
@@ -215,7 +215,7 @@ async fn what_the_corpus_accepts_is_dialled_only_where_its_address_is_public() {
 #[tokio::test]
 async fn a_name_that_leads_to_an_address_of_the_corpus_is_judged_as_the_address_is() {
     let names = Scripted::default();
-    let sender = Sender::on(&names.internet(), AddressPolicy::default()).expect("a sender");
+    let sender = Sender::new(&names.internet(), AddressPolicy::default()).expect("a sender");
     let mut tried = 0;
     for case in cases() {
         // What is refused for its address is a URL for the parser.
