@@ -49,7 +49,8 @@ impl Log {
     pub(crate) fn start() -> Self {
         static ONCE: Once = Once::new();
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        ONCE.call_once(|| telemetry::start_to(|| Lines));
+        // The lowest level: what no line shows is in none that an operator can ask for.
+        ONCE.call_once(|| telemetry::start_to("trace", || Lines));
         let stack = format!("world-{:06}", COUNT.fetch_add(1, Ordering::Relaxed));
         lock(&LINES).insert(stack.clone(), Vec::new());
         Self { stack }

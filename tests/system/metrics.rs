@@ -155,6 +155,22 @@ async fn a_ban_is_counted_once_and_each_drop_says_why() {
 }
 
 #[tokio::test]
+async fn a_ban_whose_alarm_sqs_did_not_take_is_counted_and_told_all_the_same() {
+    let Subscribed { world, receiver: _receiver, .. } = Subscribed::answering(500).await;
+    for id in 0..10 {
+        world.report(traced(&world, &format!("e-{id}"))).await;
+    }
+    world.pump("EventsQueue").await;
+    world.system.aws.refuse("AmazonSQS.SendMessageBatch");
+    world.pump("DeliveriesQueue").await;
+    world.system.aws.permit("AmazonSQS.SendMessageBatch");
+    assert_eq!(world.depth("RetriesQueue"), 0, "no alarm was set");
+    assert_eq!(counted(&world, "Banned"), 1);
+    world.run_to_rest().await;
+    assert_eq!((counted(&world, "Banned"), counted(&world, "Failed")), (1, 40));
+}
+
+#[tokio::test]
 async fn an_original_that_waited_for_a_bans_end_has_no_lag_and_is_woken_by_the_sweeper() {
     let (Subscribed { world, receiver, .. }, waits) =
         Subscribed::with_an_original_from_before_its_ban().await;

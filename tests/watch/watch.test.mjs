@@ -115,8 +115,8 @@ async function report(object) {
   assert.equal(status, 202, JSON.stringify(body));
 }
 
-test("the printed command is the one in the README", () => {
-  assert.equal(printed, WATCH ?? printed);
+test("the printed command is the one in the README", { skip: WATCH ? false : "KNOCKBACK_README_WATCH is not set" }, () => {
+  assert.equal(printed, WATCH);
 });
 
 test("the three printed commands, pasted, show a delivery", async () => {

@@ -185,10 +185,11 @@ async fn write_failure(
                 let given_up = policy.is_last(message.attempt);
                 run.metrics.count(Count::GivenUp, usize::from(given_up));
                 log(due, end, if given_up { Follows::GivenUp } else { retry_due.into() });
+                // Before what may fail: who makes up for it does not tell them.
+                tell_changes(run, due, &after.announcements);
                 if let Some(Retry { number, due }) = after.retry {
                     context.queues.set_alarm(message.alarm(number, due), context.now()).await?;
                 }
-                tell_changes(run, due, &after.announcements);
                 announce(context, &now_is, &after.announcements).await;
                 return Ok(Turn::Over);
             }

@@ -2,7 +2,7 @@
 //!
 //! A function that is not there, or does not answer in its time, is not an error of what it was given: its queue is left
 //! alone until it answers a batch of nothing ([`Invoker::ready`]). So messages wait for a function that is being built, and
-//! do not use up the times that they may be received.
+//! only those that it was given before use up one of the times that they may be received.
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +24,12 @@ use crate::template::Function;
 
 /// How long to wait before somebody who did not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How many times a function's time a look at it may take: as it is being built, or as whoever took the look is gone.
+const LOOKS: u32 = 2;
+
+/// How long a look at the API may take.
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The most characters of an answer that an error repeats.
 const QUOTED_MAX: usize = 300;
@@ -140,9 +146,12 @@ impl Invoker {
         let nothing = br#"{"Records":[]}"#;
         let mut told = None;
         while !*is_up {
-            let answered = async { read_failures(&self.post(remote, nothing.to_vec()).await?) }.await;
-            match answered {
+            let looking = async { read_failures(&self.post(remote, nothing.to_vec()).await?) };
+            let deadline = remote.timeout * LOOKS;
+            let answered = tokio::time::timeout(deadline, looking);
+            match answered.await.unwrap_or(Err(InvokeError::TimedOut(deadline))) {
                 Ok(_) => *is_up = true,
+                Err(InvokeError::TimedOut(_)) => {}
                 Err(InvokeError::Unreachable(_)) => tokio::time::sleep(ASK_AGAIN).await,
                 Err(error) => {
                     let error = chain(&error);
@@ -163,7 +172,7 @@ impl Invoker {
         }
         let health = format!("{}/health", self.url);
         loop {
-            let answered = self.client.get(&health).send().await;
+            let answered = self.client.get(&health).timeout(HEALTH_TIMEOUT).send().await;
             if answered.is_ok_and(|response| response.status().is_success()) {
                 return;
             }

@@ -53,13 +53,12 @@ fn told(error: &(dyn Error + 'static)) -> String {
 
 /// Writes JSON lines to standard output, as CloudWatch takes them; `LOG_LEVEL` says which, `info` unless set.
 pub fn start() {
-    start_to(std::io::stdout);
+    start_to(&std::env::var("LOG_LEVEL").unwrap_or_default(), std::io::stdout);
 }
 
-/// Writes the same lines to wherever somebody else wants them. Metrics are written whatever the level is.
-pub fn start_to(writer: impl for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static) {
-    let named = std::env::var("LOG_LEVEL").unwrap_or_default();
-    let level = level(&named);
+/// Writes the lines of the level of this name to wherever somebody wants them. Metrics are written whatever the level is.
+pub fn start_to(named: &str, writer: impl for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static) {
+    let level = level(named);
     // Fails only where a test has started it before.
     let _ = lines(level.unwrap_or(LevelFilter::INFO), writer).try_init();
     if level.is_none() {

@@ -330,6 +330,15 @@ async fn a_function_that_did_not_answer_gets_no_further_messages_before_it_does(
 }
 
 #[tokio::test]
+async fn a_look_that_is_never_answered_is_taken_again() {
+    let lambda = Lambda::start().await;
+    let (system, _) = system(&lambda, &TEMPLATE.replace("Timeout: 30", "Timeout: 1")).await;
+    lambda.will_say(NEVER);
+    tokio::time::timeout(PATIENCE, system.functions.ready("Deliver")).await.expect("is up");
+    assert_eq!(lambda.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn one_batch_of_a_function_is_under_way_at_once() {
     let lambda = Lambda::start().await;
     let (system, _) = system(&lambda, TEMPLATE).await;
