@@ -17,6 +17,18 @@ step() {
     "$@"
 }
 
+# Runs a command in a process group of its own, so that whatever it has started ends with the tier, however that ends.
+# A tier that has more to clean up says so in a function `clean_up`.
+in_a_group() {
+    set -m
+    "$@" &
+    group=$!
+    set +m
+    trap 'kill -- "-$group" 2>/dev/null || true; ! declare -F clean_up >/dev/null || clean_up' EXIT
+    trap 'exit 1' INT TERM HUP
+    wait "$group"
+}
+
 # Prints the command of a code block of README.md that begins with the given words, as it stands there.
 readme_command() {
     local command

@@ -20,7 +20,7 @@ pub(crate) fn clauses() -> Vec<Clause> {
         clause!(a_mail_is_taken_and_has_an_id_of_its_own),
         clause!(a_receiver_that_is_no_address_is_refused).known(
             Emulator::Ministack,
-            "it is taken",
+            "left: [\"it is taken\", \"it is taken\", \"it is taken\", \"it is taken\"]",
             "it does not look at receivers",
         ),
         clause!(a_mail_without_a_receiver_is_refused).known(
@@ -72,10 +72,12 @@ async fn a_mail_is_taken_and_has_an_id_of_its_own(aws: Arc<Aws>) {
 
 async fn a_receiver_that_is_no_address_is_refused(aws: Arc<Aws>) {
     verify(&aws).await;
+    let mut codes = Vec::new();
     for wrong in ["owner", "owner@", "@example.com", "a b@example.com"] {
         let code = crate::check::code(&mail(&aws, wrong, "Subject").send().await);
-        assert_eq!(code.as_deref().unwrap_or("it is taken"), "BadRequestException", "{wrong}");
+        codes.push(code.unwrap_or_else(|| "it is taken".to_owned()));
     }
+    assert_eq!(codes, ["BadRequestException"; 4]);
 }
 
 async fn a_mail_without_a_receiver_is_refused(aws: Arc<Aws>) {

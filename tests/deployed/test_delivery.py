@@ -77,29 +77,37 @@ def test_a_webhook_that_keeps_failing_is_banned_for_a_while_and_the_platform_is_
 
     # Of an event during the ban the receiver never hears.
     receiver.wait(url, 3 * 4)
-    during = company.report()
+    company.report(correlation_id=f"during-{company.id}")
     assert company.webhook(webhook)["is_active"] == 0
 
     def the_ban_is_over():
         return company.webhook(webhook)["is_active"] == 1
     eventually(the_ban_is_over)
     receiver.answers["/" + url.rsplit("/", 1)[1]] = [200]
-    after = company.report()
-    last = receiver.wait(url, 3 * 4 + 1)[-1]
-    assert json.loads(last.body)["meta"]["correlation_id"] and during != after
-    assert len(receiver.at(url)) == 3 * 4 + 1
+    for name in ("after", "later"):
+        company.report(correlation_id=f"{name}-{company.id}")
+    receiver.wait(url, 3 * 4 + 2)
+    correlation_ids = [json.loads(it.body)["meta"]["correlation_id"] for it in receiver.at(url)[3 * 4:]]
+    assert sorted(correlation_ids) == [f"after-{company.id}", f"later-{company.id}"]
     assert company.webhook(webhook)["strikes"] == 0
 
 
+def report_twice(company, receiver, url):
+    """Once the second event is there, so is all that the first has brought about."""
+    for number in (1, 2):
+        company.report()
+        receiver.wait(url, number)
+
+
 def test_who_switches_off_or_deletes_gets_nothing_more(company, receiver):
-    url, other = receiver.url(), receiver.url()
-    webhook, kept = company.subscribe(url), company.subscribe(other)
+    off, deleted, other = receiver.url(), receiver.url(), receiver.url()
+    switched_off, webhook, kept = company.subscribe(off), company.subscribe(deleted), company.subscribe(other)
+    assert company.request("PATCH", f"/v1/webhooks/{switched_off['id']}", {"is_active": False}).status == 200
     assert company.request("DELETE", f"/v1/webhooks/{webhook['id']}").status == 200
-    company.report()
-    receiver.wait(other)
-    assert receiver.at(url) == []
+    report_twice(company, receiver, other)
+    assert receiver.at(off) == receiver.at(deleted) == []
     listed = company.request("GET", "/v1/webhooks").body["data"]
-    assert [it["id"] for it in listed] == [kept["id"]]
+    assert sorted(it["id"] for it in listed) == sorted([switched_off["id"], kept["id"]])
 
 
 def test_an_app_that_is_uninstalled_stops_at_once_and_is_cleared_away(stack, receiver, announcements):
@@ -111,8 +119,7 @@ def test_an_app_that_is_uninstalled_stops_at_once_and_is_cleared_away(stack, rec
     other.subscribe(stays)
     stack.platform("DELETE", f"/v1/apps/crm-sync/installations?company_id={company.id}&user_id=10")
     assert company.request("GET", "/v1/webhooks").status == 401
-    company.report()
-    receiver.wait(stays)
+    report_twice(company, receiver, stays)
     assert receiver.at(gone) == []
 
     def the_deletion_was_announced():

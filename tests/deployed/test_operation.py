@@ -22,7 +22,9 @@ def test_an_attempt_is_one_line_without_secrets_and_is_counted(stack, company, r
     directive, = eventually(the_metrics)[-1]["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("Knockback", [["Stack"]])
     assert {it["Stack"] for it in the_metrics()} == {STACK}
-    whole = "\n".join(line for function in ("Api", "Fanout", "Deliver") for line in stack.log(function))
+    logs = {function: stack.log(function) for function in ("Api", "Fanout", "Deliver")}
+    assert all(logs.values()), "each has written something"
+    whole = "\n".join(line for log in logs.values() for line in log)
     for secret in ("in-the-query", "in-the-payload", "the-password", company.token, webhook["signing_secret"], PLATFORM_TOKEN):
         assert secret not in whole
 

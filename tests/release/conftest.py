@@ -3,8 +3,8 @@
 
 import os
 import pathlib
-import re
 import subprocess
+import threading
 
 import pytest
 from lambda_api import Lambda
@@ -22,11 +22,13 @@ def functions(tmp_path_factory):
     command = [os.environ["KNOCKBACK_RUNNER"], "--data", str(data), "--listen", "127.0.0.1:0", "--aws-listen", "127.0.0.1:0",
                "--invoke", functions.url, "--platform-token", PLATFORM_TOKEN]
     runner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # A runner that says nothing is ended, and then its output is.
+    deadline = threading.Timer(60, runner.kill)
+    deadline.start()
     # What it prints last: all that it starts is there.
-    for line in runner.stdout:
-        if "cargo lambda watch" in line:
-            break
-    assert runner.poll() is None, "the runner did not start"
+    is_up = any("cargo lambda watch" in line for line in runner.stdout)
+    deadline.cancel()
+    assert is_up, "the runner did not start"
     lines = (data / "functions.env").read_text().splitlines()
     functions.environment = {name: value.strip('"') for name, value in (line.split("=", 1) for line in lines)}
     yield functions

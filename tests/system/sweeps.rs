@@ -233,7 +233,7 @@ async fn a_sweep_costs_what_is_failing_and_not_what_there_is() {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_stops_no_sweep() {
+async fn an_item_that_cannot_be_read_stops_no_sweep_and_is_the_functions_error() {
     let Subscribed { world, receiver, webhook: broken, owner } = Subscribed::answering(500).await;
     world.subscribe(&owner, &receiver.url(), json!({})).await;
     fail_for_nearly_three_days(&world).await;
@@ -241,6 +241,8 @@ async fn an_item_that_cannot_be_read_stops_no_sweep() {
     world.run_for(HOUR).await;
     let deleted = world.announced();
     assert_eq!(deleted.iter().filter(|event| event.kind == "webhook.deleted").count(), 1);
+    let stale = world.system.schedules.iter().find(|schedule| schedule.name == "Stale");
+    assert!(!world.system.fire(stale.expect("a schedule")).await);
 }
 
 #[tokio::test]

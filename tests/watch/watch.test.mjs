@@ -30,8 +30,8 @@ const COLLECTED_MS = 8_000;
 
 const FUNCTIONS = ["api", "deliver", "fanout", "notify", "sweeper"];
 
-/** What is printed when a function starts. */
-const running = (name) => new RegExp(`Running .target/debug/${name}`);
+/** What is printed when a function starts; "Running" before it may stand in another line, as they all print at once. */
+const running = (name) => new RegExp(`.target/debug/${name}`);
 
 let runner, functions, data, printed;
 

@@ -53,13 +53,17 @@ pub enum SweepError {
     /// Messages could not be sent.
     #[error("alarms could not be set")]
     Send(#[from] SendError),
+    /// All that could be done was, but not all there was.
+    #[error("{0} could not be swept; the lines before say why")]
+    Rest(usize),
 }
 
 /// Sweeps once.
 ///
 /// # Errors
 ///
-/// If the index cannot be read, or messages not be sent.
+/// If the index cannot be read, or messages not be sent; or if something failed alone, and the rest is done. So an operator
+/// is told by the function's errors.
 pub async fn handle(context: &Context, request: &Request) -> Result<Swept, SweepError> {
     let run = Run { context, began_at: context.now(), metrics: Metrics::default() };
     // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
@@ -72,7 +76,7 @@ pub async fn handle(context: &Context, request: &Request) -> Result<Swept, Sweep
     let swept = swept?;
     let Swept { done, left, failed } = swept;
     tracing::info!(sweep = ?request.sweep, done, left, failed, "swept");
-    Ok(swept)
+    if failed > 0 { Err(SweepError::Rest(failed)) } else { Ok(swept) }
 }
 
 /// One run.
