@@ -162,25 +162,28 @@ class Queues(unittest.TestCase):
                 most += concurrency
             self.assertLessEqual(most, int(limit) * 0.8, f"of {limit}")
 
+
 class Bus(unittest.TestCase):
     def test_what_a_rule_cannot_send_is_kept_and_the_rule_may_do_both(self):
-        policies = [policy["Properties"] for policy in of_type(TEMPLATE, "AWS::SQS::QueuePolicy").values()]
+        permitted = {}
+        for name, policy in of_type(TEMPLATE, "AWS::SQS::QueuePolicy").items():
+            # SQS takes a policy about its own queue only.
+            queue, = policy["Properties"]["Queues"]
+            statement, = statements(policy["Properties"])
+            self.assertEqual(statement["Resource"], {"Fn::GetAtt": [queue["Ref"], "Arn"]}, name)
+            self.assertEqual((statement["Effect"], statement["Action"]), ("Allow", "sqs:SendMessage"), name)
+            self.assertEqual(statement["Principal"], {"Service": "events.amazonaws.com"}, name)
+            self.assertNotIn(queue["Ref"], permitted, "of two policies, one would be lost")
+            permitted[queue["Ref"]] = statement["Condition"]
         rules = of_type(TEMPLATE, "AWS::Events::Rule")
         self.assertEqual(set(rules), {"EventsFromBus", "NoticesFromBus"})
+        needed = {}
         for name, rule in rules.items():
             target, = rule["Properties"]["Targets"]
-            queues = {named(target["Arn"]), named(target["DeadLetterConfig"]["Arn"])}
-            self.assertEqual(queues & set(QUEUES), queues)
-            permitted = set()
-            for policy in policies:
-                for statement in statements(policy):
-                    self.assertEqual(statement["Principal"], {"Service": "events.amazonaws.com"})
-                    condition, = statement["Condition"].items()
-                    if condition == ("ArnEquals", {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}):
-                        self.assertEqual(many(statement["Action"]), ["sqs:SendMessage"])
-                        self.assertEqual({named(it) for it in many(statement["Resource"])}, queues)
-                        permitted |= {queue["Ref"] for queue in policy["Queues"]}
-            self.assertEqual(permitted, queues, name)
+            for queue in (named(target["Arn"]), named(target["DeadLetterConfig"]["Arn"])):
+                self.assertIn(queue, QUEUES)
+                needed[queue] = {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}}
+        self.assertEqual(permitted, needed)
 
     def test_schedules_say_how_often_in_words_that_aws_takes(self):
         # Of an hour or a minute it is the singular; no linter says so.
