@@ -15,6 +15,54 @@ MAPPINGS = of_type(TEMPLATE, "AWS::Lambda::EventSourceMapping")
 MONITORING = ["infra/alarms.yaml", "infra/dashboard.yaml"]
 
 
+POLICIES_RIGHT = [
+    "",
+    " ",
+    "pipedrive.retries=3s,30s,150s pipedrive.timeout=10s",
+    " epages.hold=1m  epages.timeout=9s pipedrive.timeout=20s epages.timeout=9999ms pipedrive.timeout=19s ",
+    "pipedrive.retries=none epages.retries=" + ",".join(["500ms", "0s", "86400s", "9999m", "99h", "7d"] * 3 + ["1s", "2s"]),
+    "pipedrive.strikes=1 pipedrive.strikes=999999 pipedrive.quota=0 pipedrive.quota=999999 pipedrive.ban=0s",
+    "pipedrive.stale=1s pipedrive.stale=30m pipedrive.stale=72h pipedrive.stale=3d pipedrive.stale=100d pipedrive.stale=365d",
+]
+# Each of them stops every function that reads it.
+POLICIES_WRONG = [
+    "ban=1",
+    "other.ban=1m",
+    "pipedrive.ban",
+    "pipedrive.ban = 3s",
+    "pipedrive.ban=3",
+    "pipedrive.ban=soon",
+    "pipedrive.ban=8d",
+    "pipedrive.ban=169h",
+    "pipedrive.ban=1epages.hold=2",
+    "pipedrive.ban=1sepages.hold=2s",
+    "pipedrive.retry=3s",
+    "pipedrive.retries=",
+    "pipedrive.retries=,,,",
+    "pipedrive.retries=3s,",
+    "pipedrive.retries=3s,none",
+    "pipedrive.retries=3s, 30s",
+    "pipedrive.retries=" + ",".join(["1s"] * 21),
+    "pipedrive.timeout=0s",
+    "pipedrive.timeout=0ms",
+    "pipedrive.timeout=21s",
+    "pipedrive.timeout=1m",
+    "pipedrive.timeout=99h",
+    "pipedrive.strikes=0",
+    "pipedrive.strikes=3s",
+    "pipedrive.strikes=1000001",
+    "pipedrive.quota=1000001",
+    "pipedrive.stale=0s",
+    "pipedrive.stale=0d",
+    "pipedrive.stale=366d",
+    "pipedrive.hold=1m",
+    "epages.strikes=3",
+    "epages.ban=1m",
+    "epages.stale=3d",
+    "epages.quota=3",
+]
+
+
 def statements(policy):
     return many(policy["PolicyDocument"]["Statement"])
 
@@ -258,13 +306,18 @@ class Parameters(unittest.TestCase):
         arn = "arn:aws:sns:eu-central-1:000000000000:alarms"
         for name, right, wrong in [
             ("PlatformTokenSha256", [TOKEN, f"{TOKEN},{'f' * 64}"], ["", "secret", TOKEN.upper().replace("0", "A"), f"{TOKEN},"]),
-            ("Policy", ["", "pipedrive.retries=3s,30s,150s pipedrive.timeout=10s", "epages.hold=1m"], ["ban=1", "pipedrive.ban = 3"]),
-            ("Objects", ["", "order shipment"], ["order,shipment"]),
+            ("Policy", POLICIES_RIGHT, POLICIES_WRONG),
+            ("Objects", ["", "order shipment", " webhooks  a ", "o" * 64],
+             ["order,shipment", "webhook", "order webhook", "7", "-order", "_", "o" * 65]),
             ("Host", ["", "acme.example.com", "localhost:8080"], ["https://acme.example.com", "a b"]),
-            ("OwnHosts", ["", "api.example.com hooks.example.com"], ["https://api.example.com"]),
-            ("MailFrom", ["", "hooks@example.com"], ["Hooks <hooks@example.com>", "example.com"]),
+            ("OwnHosts", ["", "api.example.com hooks.example.com", "localhost:8080 api"],
+             ["https://api.example.com", "api.example.com:1hooks.example.com", "a..b", "api.example.com:99999", "1.2.3.999"]),
+            ("MailFrom", ["", "hooks@example.com", "web.hooks+us@mail.example.com"],
+             ["Hooks <hooks@example.com>", "example.com", "a@b@c", "a b@c", "a@[1.2.3.4]", "a:b@c", '"a"@b', "a\\b@c", "(a)@b"]),
             ("MailConfigurationSet", ["", "transactional"], ["a b"]),
-            ("AllowNetworks", ["", "10.0.0.0/8 fd00::/8"], ["example.com", "10.0.0.0/8,10.1.0.0/16"]),
+            ("AllowNetworks", ["", "127.0.0.0/8", "127.0.0.0/8 ::1 172.17.0.0/16  192.168.1.0/24 192.0.2.7 10.0.0.4/31 fd00::/8"],
+             ["example.com", "10.0.0.0/8,10.1.0.0/16", "10.0.0.1/8", "10.1.0.0/8", "10.1.2.0/16", "10.0.0.1/24", "10.0.0.0/33",
+              "0.0.0.0/0", "::/0", "::1/129", "10", "10.0.0.0/", "127.0.0.0/8::1", "localhost"]),
             ("AlarmTopic", ["", arn, arn.replace("aws", "aws-cn", 1)], ["alarms", arn.replace("sns", "sqs")]),
         ]:
             # CloudFormation holds the whole value against it.
