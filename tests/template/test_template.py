@@ -197,9 +197,11 @@ class Queues(unittest.TestCase):
             # A stack whose queues have names of their own could be in an account once only.
             self.assertNotIn("QueueName", queue["Properties"], name)
 
-    def test_functions_that_are_fed_leave_room_for_the_api(self):
-        for limit in TEMPLATE["Parameters"]["AccountConcurrency"]["AllowedValues"]:
-            most = 0
+    def test_functions_that_are_fed_or_scheduled_leave_room_for_the_api(self):
+        limits = TEMPLATE["Parameters"]["AccountConcurrency"]["AllowedValues"]
+        for limit in limits:
+            # Each schedule may have a run at the same time.
+            most = len(of_type(TEMPLATE, "AWS::Scheduler::Schedule"))
             for name, mapping in MAPPINGS.items():
                 concurrency = mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"]
                 if isinstance(concurrency, dict):
@@ -208,7 +210,14 @@ class Queues(unittest.TestCase):
                     concurrency = TEMPLATE["Mappings"][table][limit][row]
                 self.assertTrue(2 <= concurrency <= 1000, f"{name}: what Lambda takes")
                 most += concurrency
-            self.assertLessEqual(most, int(limit) * 0.8, f"of {limit}")
+                if limit == "10":
+                    self.assertEqual(concurrency, 2, f"{name}: the least that Lambda takes")
+            # Of 10 there is nothing left that is sure to be the API's, and the README says so.
+            self.assertLessEqual(most, int(limit) * (1 if limit == "10" else 0.8), f"of {limit}")
+        # Too low only slows.
+        self.assertEqual(default("AccountConcurrency"), min(limits, key=int))
+        for name, function in FUNCTIONS.items():
+            self.assertNotIn("ReservedConcurrentExecutions", function["Properties"], f"{name}: none of 10 can be")
 
 
 class Bus(unittest.TestCase):
@@ -248,10 +257,27 @@ class Bus(unittest.TestCase):
 
 class Data(unittest.TestCase):
     def test_webhooks_and_keys_outlive_the_stack_and_nothing_else_does(self):
-        kept = {name for name, it in RESOURCES.items() if it.get("DeletionPolicy") == "Retain"}
-        self.assertEqual(kept, {"WebhooksTable", "KeyRing"})
-        for name in kept:
-            self.assertEqual(RESOURCES[name]["UpdateReplacePolicy"], "Retain", name)
+        # Delete is what resources of these types have by default.
+        policies = {name: it.get("DeletionPolicy", "Delete") for name, it in RESOURCES.items()}
+        kept = {name: policy for name, policy in policies.items() if policy != "Delete"}
+        # When a first deployment is rolled back: a table that refuses to be deleted would make that fail, and a ring that
+        # has sealed nothing is of no use.
+        self.assertEqual(kept, {"WebhooksTable": "Retain", "KeyRing": "RetainExceptOnCreate"})
+        for name, resource in RESOURCES.items():
+            replaced = resource.get("UpdateReplacePolicy", "Delete")
+            self.assertEqual(replaced, "Retain" if name in kept else "Delete", name)
+
+    def test_the_key_ring_is_made_once_and_never_anew(self):
+        # Another block is another ring to CloudFormation, and nothing that is sealed would open.
+        once = {
+            "SecretStringTemplate": '{"current":"k1"}',
+            "GenerateStringKey": "k1",
+            "PasswordLength": 64,
+            "ExcludePunctuation": True,
+        }
+        self.assertEqual(RESOURCES["KeyRing"]["Properties"]["GenerateSecretString"], once)
+        # Another name is another secret, and a value here would be the ring again at each deployment that changes it.
+        self.assertEqual(set(RESOURCES["KeyRing"]["Properties"]), {"Description", "GenerateSecretString"})
 
     def test_the_table_of_webhooks_can_be_restored_and_is_not_deleted_by_mistake(self):
         webhooks = RESOURCES["WebhooksTable"]["Properties"]
