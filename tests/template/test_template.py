@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from rendered import ROOT, TOKEN, many, named, of_type, rendered, source
+from rendered import ROOT, TOKEN, many, named, of_type, rendered
 
 TEMPLATE = rendered()
 RESOURCES = TEMPLATE["Resources"]
@@ -12,7 +12,6 @@ FUNCTIONS = of_type(TEMPLATE, "AWS::Lambda::Function")
 QUEUES = of_type(TEMPLATE, "AWS::SQS::Queue")
 ROLES = of_type(TEMPLATE, "AWS::IAM::Role")
 MAPPINGS = of_type(TEMPLATE, "AWS::Lambda::EventSourceMapping")
-MONITORING = ["infra/alarms.yaml", "infra/dashboard.yaml"]
 
 
 POLICIES_RIGHT = [
@@ -352,73 +351,6 @@ class Parameters(unittest.TestCase):
                 self.assertTrue(pattern.fullmatch(value), f"{name}: {value}")
             for value in wrong:
                 self.assertFalse(pattern.fullmatch(value), f"{name}: {value}")
-
-
-class Monitoring(unittest.TestCase):
-    def test_what_alarms_and_the_dashboard_ask_for_is_given_to_them(self):
-        for name, path in zip(["Alarms", "Dashboard"], MONITORING, strict=True):
-            nested = RESOURCES[name]["Properties"]
-            self.assertEqual(nested["TemplateURL"], path)
-            self.assertEqual(set(nested["Parameters"]), set(source(path)["Parameters"]))
-            for parameter, value in nested["Parameters"].items():
-                if parameter in RESOURCES:
-                    of_queue = {"Fn::GetAtt": [parameter, "QueueName"]}
-                    self.assertEqual(value, of_queue if parameter in QUEUES else {"Ref": parameter})
-
-    def test_every_queue_and_function_has_its_alarms(self):
-        alarms = of_type(source("infra/alarms.yaml"), "AWS::CloudWatch::Alarm")
-        watched = set()
-        for alarm in alarms.values():
-            properties = alarm["Properties"]
-            for dimension in properties.get("Dimensions", []):
-                watched.add((properties["MetricName"], dimension["Value"]["Ref"]))
-        for queue in QUEUES:
-            is_dlq = queue.endswith("Dlq")
-            metric = "ApproximateNumberOfMessagesVisible" if is_dlq else "ApproximateAgeOfOldestMessage"
-            self.assertIn((metric, queue), watched)
-        for function in FUNCTIONS:
-            self.assertIn(("Errors", function), watched)
-        # Of the others it shows by what they do not do.
-        for function in ("Api", "Fanout", "Deliver"):
-            self.assertIn(("Throttles", function), watched)
-
-    def test_each_alarm_says_what_to_do_and_tells_the_topic_of_its_end_too(self):
-        told = {"Fn::If": ["HasTopic", [{"Ref": "Topic"}], {"Ref": "AWS::NoValue"}]}
-        for name, alarm in of_type(source("infra/alarms.yaml"), "AWS::CloudWatch::Alarm").items():
-            properties = alarm["Properties"]
-            self.assertEqual(properties["AlarmName"], {"Fn::Sub": f"${{Stack}}-{name}"})
-            self.assertRegex(properties["AlarmDescription"], r"Look|log|Raise", name)
-            self.assertEqual([properties["AlarmActions"], properties["OKActions"]], [told, told], name)
-            # Silence is what a quiet deployment sounds like, but the sweeper is never quiet.
-            silence = "breaching" if name == "SweeperSilent" else "notBreaching"
-            self.assertEqual(properties["TreatMissingData"], silence, name)
-
-    def test_the_dashboard_is_json_and_fits_the_screen(self):
-        dashboard = source("infra/dashboard.yaml")["Resources"]["Dashboard"]["Properties"]
-        taken = set()
-        for widget in json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]:
-            across, down = widget["x"] + widget["width"], widget["y"] + widget["height"]
-            self.assertLessEqual(across, 24)
-            cells = {(x, y) for x in range(widget["x"], across) for y in range(widget["y"], down)}
-            self.assertFalse(cells & taken, "two widgets lie on each other")
-            taken |= cells
-
-    def test_every_metric_of_knockbacks_own_is_one_that_it_writes(self):
-        words = (ROOT / "shared/src/telemetry/metrics.rs").read_text()
-        dashboard = source("infra/dashboard.yaml")["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-        shown = {
-            metric[1]
-            for widget in json.loads(dashboard)["widgets"]
-            for metric in widget["properties"].get("metrics", [])
-            if metric[0] == "Knockback"
-        }
-        for alarm in of_type(source("infra/alarms.yaml"), "AWS::CloudWatch::Alarm").values():
-            if alarm["Properties"].get("Namespace") == "Knockback":
-                shown.add(alarm["Properties"]["MetricName"])
-        # Metrics are named by the variants of two enums.
-        written = set(re.findall(r"^    ([A-Z][A-Za-z]+),$", words, re.MULTILINE))
-        self.assertEqual({name for name in shown if name not in written}, set())
-        self.assertGreater(len(shown), 10)
 
 
 if __name__ == "__main__":
