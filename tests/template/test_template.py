@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from rendered import ROOT, TOKEN, many, named, of_type, rendered
+from rendered import ROOT, TOKEN, many, named, of_type, rendered, source
 
 TEMPLATE = rendered()
 RESOURCES = TEMPLATE["Resources"]
@@ -277,6 +277,13 @@ class Data(unittest.TestCase):
         self.assertEqual(RESOURCES["KeyRing"]["Properties"]["GenerateSecretString"], once)
         # Another name is another secret, and a value here would be the ring again at each deployment that changes it.
         self.assertEqual(set(RESOURCES["KeyRing"]["Properties"]), {"Description", "GenerateSecretString"})
+
+    def test_a_table_is_taken_up_as_the_template_has_it_and_alone(self):
+        table = json.loads(json.dumps(RESOURCES["WebhooksTable"]))
+        table["Properties"]["DeletionProtectionEnabled"] = True
+        imported = source("infra/import.yaml")
+        self.assertEqual(imported["Resources"], {"WebhooksTable": table})
+        self.assertEqual(set(imported), {"AWSTemplateFormatVersion", "Description", "Resources"})
 
     def test_the_table_of_webhooks_can_be_restored_and_is_not_deleted_by_mistake(self):
         webhooks = RESOURCES["WebhooksTable"]["Properties"]
