@@ -34,7 +34,7 @@ def test_alarms_and_the_dashboard_are_there(stack):
     pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{STACK}-")
     alarms = {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
     assert {f"{STACK}-{name}" for name in ("EventsDlqNotEmpty", "DeliverErrors", "DeliveriesLate")} <= alarms
-    dashboard = json.loads(cloudwatch.get_dashboard(DashboardName=STACK)["DashboardBody"])
+    dashboard = json.loads(cloudwatch.get_dashboard(DashboardName=f"{STACK}-{cloudwatch.meta.region_name}")["DashboardBody"])
     assert stack.resources["DeliveriesTable"] in json.dumps(dashboard)
 
 

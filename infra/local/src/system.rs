@@ -175,7 +175,9 @@ impl System {
         let Surroundings { clock, entropy, internet, settings } = surroundings;
         let aws = Arc::new(AwsBox::open(data, Arc::clone(&clock), Arc::clone(&entropy))?);
         let mail_from = settings.mail_from.as_deref().unwrap_or_default();
-        let stack = Stack::read_with(template, &[("MailFrom", mail_from)])?;
+        // The box is an account of the usual size, however small the template takes one to be.
+        let parameters = [("MailFrom", mail_from), ("AccountConcurrency", "1000")];
+        let stack = Stack::read_with(template, &parameters)?;
         if let Some(Secret(key_ring)) = &settings.key_ring {
             make_secret(&aws, KEY_RING, key_ring).await?;
         }

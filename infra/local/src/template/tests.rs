@@ -111,8 +111,8 @@ fn a_mapping_takes_its_concurrency_from_the_size_of_the_account() {
         let stack = Stack::read_with(TEMPLATE, parameters).expect("a template");
         stack.mappings.iter().map(|mapping| mapping.concurrency).collect::<Vec<_>>()
     };
-    assert_eq!(concurrency(&[]), [100, 400, 200, 2]);
-    assert_eq!(concurrency(&[("AccountConcurrency", "10")]), [2, 2, 2, 2]);
+    assert_eq!(concurrency(&[]), [2, 2, 2, 2]);
+    assert_eq!(concurrency(&[("AccountConcurrency", "1000")]), [100, 400, 200, 2]);
 }
 
 /// A copy of an event finds that its mail was sent, however late it comes.
