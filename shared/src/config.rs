@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{AddressPolicy, Budget, Network, Objects, Policies, is_email_address},
+    domain::{AddressPolicy, Budget, Network, Objects, Pages, Policies, is_email_address},
     queues::QueueUrls,
     token::is_sha256_hex,
 };
@@ -31,6 +31,8 @@ pub struct Config {
     pub addresses: AddressPolicy,
     /// How long events and attempts are kept.
     pub retention: Duration,
+    /// How much one message does.
+    pub pages: Pages,
     /// The host that events are given where the platform leaves it out, if one is set.
     pub host: Option<String>,
     /// The address that mail to owners comes from; without, none is sent.
@@ -113,6 +115,7 @@ impl Config {
             budget,
             addresses: AddressPolicy { allowed, own_hosts },
             retention: Duration::from_hours(24 * days),
+            pages: Pages::default(),
             host: variable("HOST").filter(|host| !host.is_empty()),
             mail_from,
             key_ring: variable("KEY_RING").filter(|secret| !secret.is_empty()),

@@ -102,6 +102,20 @@ impl Received {
         std::str::from_utf8(&self.request.body).unwrap_or_default()
     }
 
+    /// Whether one of its signatures is the one that this secret gives.
+    ///
+    /// # Panics
+    ///
+    /// If it is not signed at all, or this is no secret.
+    #[expect(clippy::expect_used, reason = "a delivery that is not signed has failed the test")]
+    pub fn verifies(&self, secret: &str) -> bool {
+        let standard = standardwebhooks::Webhook::new(secret).expect("a secret");
+        let at = self.header("webhook-timestamp").expect("a time").parse().expect("a number");
+        let id = self.header("webhook-id").expect("an id");
+        let signature = standard.sign(id, at, &self.request.body).expect("a signature");
+        self.header("webhook-signature").expect("signatures").split(' ').any(|found| found == signature)
+    }
+
     /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers.get(name)?.to_str().ok()

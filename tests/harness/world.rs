@@ -14,11 +14,14 @@ use axum::{
 use knockback::{
     authorities::Authorities,
     clock::{Clock, VirtualClock},
-    domain::{AddressPolicy, Budget, Network, Objects, Policies, Secret, Timestamp},
+    domain::{AddressPolicy, Budget, Network, Objects, Pages, Policies, Secret, Timestamp},
     sender::Internet,
     token::sha256_hex,
 };
-use local::system::{Settings, Surroundings, System};
+use local::{
+    aws::faults::living,
+    system::{Settings, Surroundings, System},
+};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -64,6 +67,7 @@ pub struct World {
 /// How a world differs from others.
 struct Setup<'a> {
     policies: Policies,
+    pages: Pages,
     data: Option<&'a Path>,
     /// Those that receivers may be in.
     networks: &'a str,
@@ -79,6 +83,7 @@ impl Default for Setup<'_> {
     fn default() -> Self {
         Self {
             policies: Policies::default(),
+            pages: Pages::default(),
             data: None,
             networks: LOOPBACK,
             mail_from: Some(MAIL_FROM),
@@ -106,6 +111,15 @@ impl World {
     /// If it does not start.
     pub async fn with(policies: Policies, data: Option<&Path>) -> Self {
         Self::start(Setup { policies, data, ..Setup::default() }).await
+    }
+
+    /// Starts everything in memory with these policies, and with messages that do so much.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub async fn paged(policies: Policies, pages: Pages) -> Self {
+        Self::start(Setup { policies, pages, ..Setup::default() }).await
     }
 
     /// Starts everything in memory with these policies; certificates are believed from these authorities.
@@ -155,7 +169,7 @@ impl World {
 
     #[expect(clippy::expect_used, reason = "a test that cannot start has failed")]
     async fn start(setup: Setup<'_>) -> Self {
-        let Setup { policies, data, networks, mail_from, budget, authorities, key_ring } = setup;
+        let Setup { policies, pages, data, networks, mail_from, budget, authorities, key_ring } = setup;
         let clock = VirtualClock::new(START);
         let log = Log::start();
         let settings = Settings {
@@ -168,6 +182,7 @@ impl World {
                 allowed: Network::parse_all(networks).expect("networks"),
                 own_hosts: vec!["knockback.test".to_owned()],
             },
+            pages,
             host: "knockback.test".to_owned(),
             mail_from: mail_from.map(str::to_owned),
             stack: Some(log.stack().to_owned()),
@@ -213,6 +228,28 @@ impl World {
         let body: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(body["success"], json!(status.is_success()), "{status} {text}");
         Reply { status, body, text, headers }
+    }
+
+    /// The platform's token.
+    pub const PLATFORM: &'static str = PLATFORM_TOKEN;
+
+    /// Makes a request that may end without an answer, as a fault ends the function.
+    ///
+    /// # Panics
+    ///
+    /// If the answer is none.
+    #[expect(clippy::expect_used, reason = "an answer that is none has failed the test")]
+    pub async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: String,
+    ) -> Option<(StatusCode, Value)> {
+        let request = Request::builder().method(method).uri(path).header("x-api-token", token);
+        let request = request.body(Body::from(body)).expect("a request");
+        let (status, _, text) = living(self.exchange(request)).await?;
+        Some((status, serde_json::from_str(&text).unwrap_or_default()))
     }
 
     /// Makes any request, and answers with the status, the headers and the text.

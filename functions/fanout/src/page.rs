@@ -4,13 +4,10 @@ use std::collections::HashSet;
 
 use knockback::{
     Context,
-    domain::{ANY, Event, PAGE_WEBHOOKS_MAX},
+    domain::{ANY, Event},
     queues::RouteCursor,
     store::{Route, StoreError},
 };
-
-/// How many routes are read at once: where all match, one more than a page has shows whether there is a next one.
-const ROUTES_READ: usize = PAGE_WEBHOOKS_MAX + 1;
 
 /// Webhooks that want an event, by their routes.
 #[derive(Debug, Default)]
@@ -28,6 +25,9 @@ pub(crate) async fn read_page(
 ) -> Result<Page, StoreError> {
     let (mut page, mut found) = (Page::default(), HashSet::new());
     let mut last = cursor;
+    let most = context.config.pages.webhooks;
+    // Where all match, one more than a page has shows whether there is a next one.
+    let read = most + 1;
     for object in [event.object.as_str(), ANY] {
         let mut after = match &last {
             Some(last) if last.object == object => Some(last.webhook),
@@ -35,12 +35,12 @@ pub(crate) async fn read_page(
             _ => None,
         };
         loop {
-            let (routes, next) = context.store.routes(&event.company, object, after, ROUTES_READ).await?;
+            let (routes, next) = context.store.routes(&event.company, object, after, read).await?;
             for route in routes {
                 let at = RouteCursor { object: object.to_owned(), webhook: route.webhook };
                 // One that is changing may be found by its new and by its former pattern.
                 if route.wants(event, &context.config.objects) && !found.contains(&route.webhook) {
-                    if page.routes.len() == PAGE_WEBHOOKS_MAX {
+                    if page.routes.len() == most {
                         page.next = last;
                         return Ok(page);
                     }

@@ -48,7 +48,7 @@ pub(crate) async fn clear_page(
         return Ok(());
     }
     let now = context.now();
-    let page = context.store.possessions(removal).await?;
+    let page = context.store.possessions(removal, context.config.pages.possessions).await?;
     let found = !page.going.is_empty();
     // Boxed: the compiler cannot prove elsewhere that what is inside can be sent between threads.
     let going = page.going.into_iter().map(|possession| clear(context, metrics, removal, possession).boxed());

@@ -3,7 +3,7 @@
 use futures_util::{FutureExt as _, future::join_all};
 use knockback::{
     bus::announce,
-    domain::{Policy, RemoveReason, StaleBounds, Staleness, Webhook, staleness},
+    domain::{Policy, RemoveReason, StaleBounds, Staleness, Webhook, after_success, staleness},
     store::{Batch, FAILING_SHARDS, Removal, StoreError, StoredWebhook},
     telemetry::{Count, chain},
 };
@@ -90,9 +90,20 @@ async fn look_at_one(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, Stor
     }
 }
 
-/// Deletes a webhook if it is stale as it is now: a success that was written meanwhile saves it.
+/// Deletes a webhook if it is stale as it is now: a success that was written meanwhile saves it. So does one that is in its log
+/// alone, because it could not be written to the webhook, and its message has not come again yet.
 async fn delete(run: &Run<'_>, webhook: StoredWebhook) -> Result<bool, StoreError> {
     let (context, now) = (run.context, run.began_at);
+    if let Some(since) = webhook.webhook.health.failing_since
+        && let Some(end) =
+            context.store.success_after(&webhook.webhook.company, webhook.webhook.id, since).await?
+    {
+        if let Some(health) = after_success(&webhook.webhook.health, &end) {
+            // Whoever changed it meanwhile: the next run looks at it as it is then.
+            context.store.write_health(&webhook, &health, &[], now).await?;
+        }
+        return Ok(false);
+    }
     let stale = |webhook: &Webhook| staleness(policy(run), webhook, now) == Staleness::Stale;
     let Removal::Removed(webhook, announcement) =
         context.store.remove_webhook(webhook, RemoveReason::Stale, now, stale).await?

@@ -12,7 +12,7 @@ use knockback::{Context, sender::Sender};
 use serde_json::Value;
 
 use crate::{
-    aws::{AwsBox, chains, connector::sdk_config_of},
+    aws::{AwsBox, chains, connector::sdk_config_of, faults},
     invoke::{InvokeError, Invoker},
     system::SystemError,
 };
@@ -39,6 +39,9 @@ pub(crate) struct Handlers {
 /// Why an invocation failed as a whole.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// A fault has ended it.
+    #[error("the function was killed")]
+    Killed,
     /// No function of this process takes it.
     #[error("no function here takes {0}")]
     NoFunction(&'static str),
@@ -114,15 +117,15 @@ impl Functions {
             Self::Here(handlers) => handlers,
             Self::At(invoker) => return Ok(invoker.handle(function, &event).await?),
         };
-        chains::handling(chains::longest_of(&event), async {
+        let handled = chains::handling(chains::longest_of(&event), async {
             match function {
                 "Fanout" => Ok(fanout::handle(&handlers.fanout, event).await),
                 "Deliver" => Ok(deliver::handle(&handlers.deliver, event).await),
                 "Notify" => Ok(notify::handle(&handlers.notify, event).await),
                 _ => Err(Failure::NoFunction("messages")),
             }
-        })
-        .await
+        });
+        faults::living(handled).await.unwrap_or(Err(Failure::Killed))
     }
 
     /// Invokes a function with the input of one of its schedules.
@@ -131,8 +134,8 @@ impl Functions {
             (Self::At(invoker), _) => Ok(invoker.run(function, input).await?),
             (Self::Here(handlers), "Sweeper") => {
                 let request = serde_json::from_value(input.clone())?;
-                sweeper::handle(&handlers.sweeper, &request).await?;
-                Ok(())
+                let swept = faults::living(sweeper::handle(&handlers.sweeper, &request)).await;
+                swept.ok_or(Failure::Killed)?.map(drop).map_err(Failure::Sweeper)
             }
             (Self::Here(_), _) => Err(Failure::NoFunction("schedules")),
         }

@@ -11,7 +11,7 @@ use axum::{Router, extract::Request, http::HeaderValue, middleware::map_request}
 use clap::Parser;
 use knockback::{
     clock::{Clock, Entropy, SystemClock, SystemEntropy},
-    domain::{AddressPolicy, Generation, Member, Scope, Secret},
+    domain::{AddressPolicy, Generation, Member, Pages, Scope, Secret},
     sender::Internet,
     store::Token,
     telemetry::ATTEMPT,
@@ -98,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         objects: cli.objects(),
         budget: cli.budget(),
         addresses: AddressPolicy { allowed: cli.allow_networks.0.clone(), own_hosts },
+        pages: Pages::default(),
         host,
         mail_from: Some("knockback@aws.box.localhost".to_owned()),
         stack: None,

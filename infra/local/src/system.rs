@@ -56,6 +56,8 @@ pub struct Settings {
     pub budget: knockback::domain::Budget,
     /// Which receivers may be reached.
     pub addresses: knockback::domain::AddressPolicy,
+    /// How much one message does.
+    pub pages: knockback::domain::Pages,
     /// The host that events are given where the platform leaves it out.
     pub host: String,
     /// The address that mail to owners comes from; without, none is sent.
@@ -77,6 +79,7 @@ impl Settings {
             budget: knockback::domain::Budget::default(),
             policies: Policies::default(),
             addresses: AddressPolicy::default(),
+            pages: knockback::domain::Pages::default(),
             host: "knockback.test".to_owned(),
             mail_from: None,
             stack: None,
@@ -198,6 +201,7 @@ impl System {
             budget: settings.budget,
             addresses: settings.addresses,
             retention: std::time::Duration::from_hours(7 * 24),
+            pages: settings.pages,
             host: Some(settings.host),
             mail_from: settings.mail_from,
             key_ring: Some(KEY_RING.to_owned()),

@@ -7,8 +7,20 @@ use std::time::Duration;
 
 use super::Timestamp;
 
-/// The most webhooks that one page reaches.
-pub const PAGE_WEBHOOKS_MAX: usize = 1000;
+/// How much one message does of what may be of any size. Only tests have it otherwise than by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// The most webhooks that a page of a fan-out reaches.
+    pub webhooks: usize,
+    /// The most webhooks and tokens that a page of a removal clears away.
+    pub possessions: u16,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { webhooks: 1000, possessions: 100 }
+    }
+}
 
 /// How long a page belongs to who has claimed it: longer than a function runs, and less than the visibility timeout of the
 /// queue that fanout reads.

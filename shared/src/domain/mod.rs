@@ -42,7 +42,7 @@ pub use attempt::{AfterFailure, AttemptEnd, AttemptNumber, LEASE, Retry, after_f
 pub use budget::{Budget, RateLimit, Spend, Spending, request_cost};
 pub use caller::{Caller, Member, Scope};
 pub use event::{Action, EVENT_BYTES_MAX, EntityId, Event, EventDefaults, Object};
-pub use fan_out::{FanOutState, PAGE_LEASE, PAGE_WEBHOOKS_MAX, PageStanding, page_standing};
+pub use fan_out::{FanOutState, PAGE_LEASE, PageStanding, Pages, page_standing};
 pub use fields::{FieldErrors, Fields, JSON_DEPTH_MAX, RawObject, is_email_address, is_shallow};
 pub use gate::{AppState, DropReason, Gate, Turn, gate};
 pub use hold::Hold;

@@ -16,6 +16,7 @@ mod notices;
 mod possessions;
 mod removal;
 mod routes;
+mod successes;
 mod tokens;
 mod transaction;
 mod waits;

@@ -12,9 +12,6 @@ use crate::{
     telemetry::chain,
 };
 
-/// How many webhooks and tokens are in a page: as many as one call reads.
-const PAGE_KEYS: i32 = 100;
-
 /// Something that an app has.
 #[derive(Debug, Clone)]
 pub enum Possession {
@@ -49,8 +46,8 @@ impl Store {
     /// # Errors
     ///
     /// If DynamoDB does not answer.
-    pub async fn possessions(&self, removal: &AppRemoval) -> Result<PossessionPage, StoreError> {
-        let (keys, next) = self.indexed(removal).await?;
+    pub async fn possessions(&self, removal: &AppRemoval, most: u16) -> Result<PossessionPage, StoreError> {
+        let (keys, next) = self.indexed(removal, most).await?;
         let mut wanted = Batch::default();
         for key in &keys {
             wanted.want_item(key.key());
@@ -70,7 +67,11 @@ impl Store {
         Ok(page)
     }
 
-    async fn indexed(&self, removal: &AppRemoval) -> Result<(Vec<IndexKey>, Option<String>), StoreError> {
+    async fn indexed(
+        &self,
+        removal: &AppRemoval,
+        most: u16,
+    ) -> Result<(Vec<IndexKey>, Option<String>), StoreError> {
         let app = removal.target.app();
         let start = removal.cursor.as_deref().and_then(|cursor| IndexKey::behind(app, cursor));
         let mut query = self
@@ -78,7 +79,7 @@ impl Store {
             .query()
             .table_name(&self.webhooks)
             .index_name(BY_APP)
-            .limit(PAGE_KEYS)
+            .limit(most.into())
             .expression_attribute_values(":app", text(app.as_str()))
             .set_exclusive_start_key(start.map(|start| to_item(&start)).transpose()?);
         query = match &removal.target {

@@ -86,6 +86,22 @@ async fn rule_7_holds_for_a_webhook_that_succeeds_once_in_three_days() {
     assert_eq!(world.read(&owner, &webhook).await["remove_time"], json!(null));
 }
 
+/// The success is in the log alone when the sweeper comes: it could not be written to the webhook, and its message has not come
+/// again.
+#[tokio::test]
+async fn rule_7_holds_for_a_sweep_before_the_success_is_written_to_the_webhook() {
+    let Subscribed { world, webhook, receiver: _receiver, owner } = nearly_stale().await;
+    world.report(json!({})).await;
+    world.pump("EventsQueue").await;
+    world.system.aws.refuse("DynamoDB_20120810.TransactWriteItems");
+    world.settle().await;
+    world.system.aws.permit("DynamoDB_20120810.TransactWriteItems");
+    assert!(world.health(&webhook).await["failing_since"].is_i64());
+    sweep(&world).await;
+    assert_eq!(world.webhooks(&owner).await.len(), 1);
+    assert_eq!(world.health(&webhook).await["failing_since"], json!(null), "it has healed it");
+}
+
 /// The success cannot be written to the webhook when it is made. It is not made again for that, and not forgotten.
 #[tokio::test]
 async fn rule_7_holds_for_a_success_that_could_not_be_written_at_first() {

@@ -3,7 +3,7 @@
 //! Clients made from [`sdk_config`] serialise, sign, retry and parse as they do against AWS; only the socket is
 //! missing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::Uri;
 use http_body_util::BodyExt as _;
 
-use super::{AwsBox, sqs::REGION};
+use super::{AwsBox, faults, sqs::REGION};
 
 /// Hands the SDK's requests to a box, as a function or as somebody who may do everything.
 #[derive(Debug, Clone)]
@@ -48,7 +48,8 @@ fn config(aws_box: &Arc<AwsBox>, function: Option<&'static str>) -> SdkConfig {
         .endpoint_url("http://aws.box.localhost")
         .http_client(SharedHttpClient::new(BoxConnector { aws_box: Arc::clone(aws_box), function }))
         .region(Region::new(REGION))
-        .retry_config(RetryConfig::standard())
+        // No pause between repeats: in virtual time nothing comes of it.
+        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::ZERO))
         .build()
 }
 
@@ -74,9 +75,10 @@ async fn exchange(connector: &BoxConnector, request: HttpRequest) -> Result<Http
         None => body.collect().await.map_err(ConnectorError::user)?.to_bytes(),
     };
     let BoxConnector { aws_box, function } = connector;
-    let response = match function {
-        Some(function) => aws_box.respond_to(function, &target, body).await,
-        None => aws_box.respond(&target, body).await,
+    let response = match (function, function.and_then(|_| aws_box.faults.next(&target))) {
+        (Some(function), Some(fault)) => faults::strike(aws_box, fault, function, &target, body).await?,
+        (Some(function), None) => aws_box.respond_to(function, &target, body).await,
+        (None, _) => aws_box.respond(&target, body).await,
     };
     HttpResponse::try_from(response.map(SdkBody::from))
         .map_err(|error| ConnectorError::other(error.into(), None))

@@ -12,6 +12,7 @@ pub mod connector;
 pub mod counts;
 pub mod dynamodb;
 pub mod events;
+pub mod faults;
 pub mod iam;
 pub mod mail;
 pub mod port;
@@ -37,6 +38,7 @@ use self::{
     counts::{Counter, Counts},
     dynamodb::{TableService, TablesError},
     events::{EventService, SinkError, TargetSink},
+    faults::Faults,
     iam::Roles,
     mail::{Mail, MailService},
     secrets::SecretService,
@@ -69,6 +71,8 @@ pub struct AwsBox {
     pub secrets: SecretService,
     /// What functions may do.
     pub roles: Roles,
+    /// What goes wrong with their calls.
+    pub faults: Faults,
     counter: Counter,
     refused: Mutex<BTreeSet<String>>,
     conflicts: AtomicU32,
@@ -161,6 +165,7 @@ impl AwsBox {
             mail,
             secrets,
             roles: Roles::default(),
+            faults: Faults::default(),
             counter: Counter::default(),
             refused: Mutex::default(),
             conflicts: AtomicU32::new(0),
