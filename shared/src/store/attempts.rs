@@ -4,7 +4,7 @@
 //! item on condition that it still is what was read, so that of many copies of a message one gets through.
 
 use aws_sdk_dynamodb::{
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    operation::{put_item::PutItemError, query::builders::QueryFluentBuilder, update_item::UpdateItemError},
     types::{Put, ReturnValuesOnConditionCheckFailure as OnFailure},
 };
 use serde::{Deserialize, Serialize};
@@ -363,16 +363,8 @@ impl Store {
     ) -> Result<Option<AttemptEnd>, StoreError> {
         let (mut last, mut start): (Option<AttemptEnd>, _) = (None, None);
         for _ in 0..LATEST_PAGES_MAX {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.deliveries)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk")
-                .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
-                .scan_index_forward(false)
-                .limit(LATEST_ITEMS)
-                .set_exclusive_start_key(start);
+            let query = self.newest_attempts(company, webhook).limit(LATEST_ITEMS);
+            let query = query.set_exclusive_start_key(start);
             let found = query.send().await.map_err(StoreError::call("Query"))?;
             for item in found.items.unwrap_or_default() {
                 if let AttemptState::Succeeded(end) | AttemptState::Failed(end, _) = attempt_state(item)?
@@ -387,6 +379,15 @@ impl Store {
             }
         }
         Ok(last)
+    }
+
+    /// A query of the attempts for a webhook, those of the newest deliveries first.
+    pub(super) fn newest_attempts(&self, company: &CompanyId, webhook: WebhookId) -> QueryFluentBuilder {
+        let query = self.client.query().table_name(&self.deliveries).consistent_read(true);
+        query
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
+            .scan_index_forward(false)
     }
 
     /// The item of an attempt, for a batch that writes many of them.

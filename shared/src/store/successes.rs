@@ -1,6 +1,6 @@
 //! Successes that are in the log of a webhook, and nowhere else yet.
 
-use super::{Store, StoreError, attempts::attempt_state, keys::Key, number, text};
+use super::{Store, StoreError, attempts::attempt_state, number, text};
 use crate::domain::{AttemptEnd, AttemptState, CompanyId, Timestamp, WebhookId};
 
 impl Store {
@@ -19,18 +19,12 @@ impl Store {
         let mut start = None;
         loop {
             let query = self
-                .client
-                .query()
-                .table_name(&self.deliveries)
-                .consistent_read(true)
-                .key_condition_expression("pk = :pk")
+                .newest_attempts(company, webhook)
                 .filter_expression("#state = :succeeded AND #end.ended_at > :since")
                 .expression_attribute_names("#state", "state")
                 .expression_attribute_names("#end", "end")
-                .expression_attribute_values(":pk", text(Key::attempts(company, webhook)))
                 .expression_attribute_values(":succeeded", text("succeeded"))
                 .expression_attribute_values(":since", number(since.as_ms()))
-                .scan_index_forward(false)
                 .set_exclusive_start_key(start);
             let found = query.send().await.map_err(StoreError::call("Query"))?;
             if let Some(item) = found.items.unwrap_or_default().into_iter().next()

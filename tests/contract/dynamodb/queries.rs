@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
 
 use super::{Item, Table, item, key, key_of, number, sks, text};
 use crate::{
@@ -22,6 +22,7 @@ pub(super) fn clauses() -> Vec<Clause> {
         clause!(a_query_goes_on_behind_a_key_that_is_not_there),
         clause!(a_page_ends_at_1_mb),
         clause!(a_filter_drops_what_was_counted_and_read),
+        clause!(a_filter_looks_into_a_map_and_drops_what_has_none),
         clause!(a_limit_counts_what_a_filter_drops),
         clause!(a_partition_that_is_not_there_is_empty),
         clause!(a_query_needs_its_partition),
@@ -118,6 +119,19 @@ async fn a_filter_drops_what_was_counted_and_read(aws: Arc<Aws>) {
     let filtered = query(&table, "").filter_expression("n > :n").expression_attribute_values(":n", number(3));
     let page = filtered.send().await.expect("is read");
     assert_eq!((sks(page.items()), page.count, page.scanned_count), (vec!["4", "5"], 2, 7));
+}
+
+async fn a_filter_looks_into_a_map_and_drops_what_has_none(aws: Arc<Aws>) {
+    let table = Table::new(&aws).await;
+    let end = |n| AttributeValue::M([("ended_at".to_owned(), number(n))].into());
+    table.keep((0..4).map(|n| item(&n.to_string(), [("end", end(n)), ("state", text("over"))]))).await;
+    table.keep([item("without", [("state", text("over"))]), item("other", [("end", end(3))])]).await;
+    let filtered = query(&table, "").filter_expression("#state = :over AND #end.ended_at > :n");
+    let filtered =
+        filtered.expression_attribute_names("#state", "state").expression_attribute_names("#end", "end");
+    let filtered = filtered.expression_attribute_values(":over", text("over"));
+    let found = found(filtered.expression_attribute_values(":n", number(1)).scan_index_forward(false)).await;
+    assert_eq!(sks(&found), ["3", "2"]);
 }
 
 async fn a_limit_counts_what_a_filter_drops(aws: Arc<Aws>) {
