@@ -78,7 +78,10 @@ async fn main() -> ExitCode {
 
 /// Runs a scenario as often as it is to be.
 async fn try_out(scenario: &'static Scenario, extent: &Extent) -> Row {
-    let calls = calls_of(scenario).await;
+    let calls = match calls_of(scenario).await {
+        Ok(calls) => calls,
+        Err(broken) => return Row { runs: 1, broken: vec![broken], ..Row::default() },
+    };
     let mut row = Row { calls: calls.len(), ..Row::default() };
     let began = SystemClock.now();
     let plans =
