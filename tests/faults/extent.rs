@@ -17,7 +17,7 @@ const CAUSED: usize = 12;
 
 /// What is tried.
 pub(crate) enum Extent {
-    /// Some of all, evenly.
+    /// Some of all.
     Some,
     /// Each fault at each call.
     All,
@@ -65,9 +65,9 @@ impl Extent {
             Self::One(plan) => vec![plan.clone()],
             Self::All => all.into_iter().map(|fault| vec![fault]).collect(),
             Self::Some => {
-                // No divisor of the number of faults, so that each comes up.
-                let step = all.len().div_ceil(SOME) | 1;
-                all.into_iter().step_by(step).map(|fault| vec![fault]).collect()
+                let mut some = shuffled(all.into_iter().map(|fault| vec![fault]).collect());
+                some.truncate(SOME);
+                some
             }
             Self::Pairs(_) => {
                 let pairs = all.iter().flat_map(|first| {
@@ -78,6 +78,12 @@ impl Extent {
             }
         }
     }
+}
+
+/// The faults of a plan, as they are given to see it again.
+pub(crate) fn shown(plan: &Plan) -> String {
+    let faults: Vec<_> = plan.iter().map(|(place, fault)| format!("{fault:?}@{place}")).collect();
+    faults.join(" ")
 }
 
 /// Reads a fault as a run tells it, such as `Cut@12`.

@@ -22,7 +22,7 @@ use futures_util::{StreamExt as _, stream};
 use knockback::clock::{Clock as _, SystemClock};
 
 use self::{
-    extent::{Extent, Plan},
+    extent::{Extent, Plan, shown},
     run::{Run, calls_of},
     scenarios::Scenario,
 };
@@ -87,7 +87,7 @@ async fn try_out(scenario: &'static Scenario, extent: &Extent) -> Row {
     let plans =
         extent.plans(&calls).into_iter().take_while(|_| extent.has_time(SystemClock.now().since(began)));
     let judged = stream::iter(plans).map(async |plan: Plan| {
-        let shown = format!("{plan:?}");
+        let shown = shown(&plan);
         let run = tokio::spawn(Run { scenario, plan }.judge());
         run.await.map_err(|panic| format!("{}: {shown}: {panic}", scenario.name))
     });

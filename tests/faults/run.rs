@@ -1,8 +1,12 @@
 //! One run of a scenario: its stage, its act with what goes wrong, the rest, the judgement.
 
-use local::aws::faults::Fault;
+use local::aws::faults::{Call, Fault};
 
-use crate::{extent::Plan, judge::judge, scenarios::Scenario};
+use crate::{
+    extent::{Plan, shown},
+    judge::judge,
+    scenarios::Scenario,
+};
 
 /// A scenario with what is to go wrong.
 pub(crate) struct Run {
@@ -26,7 +30,7 @@ pub(crate) struct Judged {
 pub(crate) async fn calls_of(scenario: &'static Scenario) -> Result<Vec<String>, String> {
     let (calls, broken) = play(scenario, &[]).await;
     if broken.is_empty() {
-        Ok(calls.into_iter().map(|(target, _)| target).collect())
+        Ok(calls.into_iter().map(|call| call.target).collect())
     } else {
         Err(format!("{}: without faults: {}", scenario.name, broken.join("; ")))
     }
@@ -37,23 +41,19 @@ impl Run {
     pub(crate) async fn judge(self) -> Judged {
         let Self { scenario, plan } = self;
         let (calls, broken) = play(scenario, &plan).await;
-        let struck = calls.iter().filter(|(_, fault)| fault.is_some()).count();
+        let struck = calls.iter().filter(|call| call.fault.is_some()).count();
         let told = || {
-            let did = |(place, fault): &(usize, Fault)| {
-                format!(
-                    "{fault:?}@{place} ({})",
-                    calls.get(*place).map_or("never made", |(target, _)| target)
-                )
-            };
-            let plan: Vec<_> = plan.iter().map(did).collect();
-            format!("{}: {}: {}", scenario.name, plan.join(" "), broken.join("; "))
+            let target =
+                |(place, _): &(usize, Fault)| calls.get(*place).map_or("never made", |call| &*call.target);
+            let targets: Vec<_> = plan.iter().map(target).collect();
+            format!("{}: {} ({}): {}", scenario.name, shown(&plan), targets.join(", "), broken.join("; "))
         };
         Judged { struck, broken: (!broken.is_empty()).then(told) }
     }
 }
 
 /// The calls, with what became of them, and what does not hold in the end.
-async fn play(scenario: &Scenario, plan: &[(usize, Fault)]) -> (Vec<(String, Option<Fault>)>, Vec<String>) {
+async fn play(scenario: &Scenario, plan: &[(usize, Fault)]) -> (Vec<Call>, Vec<String>) {
     let stage = (scenario.stage)().await;
     let faults = &stage.world.system.aws.faults;
     faults.plan(plan.iter().copied());
@@ -62,5 +62,5 @@ async fn play(scenario: &Scenario, plan: &[(usize, Fault)]) -> (Vec<(String, Opt
     stage.world.run_to_rest().await;
     let mut broken = judge(&stage).await;
     broken.extend((scenario.holds)(&stage).await);
-    (calls.into_iter().map(|call| (call.target, call.fault)).collect(), broken)
+    (calls, broken)
 }
